@@ -1,0 +1,101 @@
+"""`Outcome`: how a run ended, in business words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from botanu_core import semconv as sc
+
+__all__ = ["STATUSES", "Outcome", "outcome_of", "status_of"]
+
+STATUSES: Final = ("success", "partial", "failed", "timeout", "canceled", "abandoned")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the user, or the way the run ended, says about it.
+
+    Attributes:
+        status: One of `STATUSES`; `None` where only a value was said and the end decides the status.
+        value_type: What was achieved, such as ``"tickets_resolved"``.
+        value_amount: How much of it.
+        confidence: 0.0 to 1.0.
+        reason: Why; scrubbed.
+        error_type: Class of the error.
+        metadata: Further facts; scrubbed.
+    """
+
+    status: str | None = None
+    value_type: str | None = None
+    value_amount: float | None = None
+    confidence: float | None = None
+    reason: str | None = None
+    error_type: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing but the status is said, as in most runs."""
+        rest = (self.value_type, self.value_amount, self.confidence, self.reason, self.error_type)
+        return rest == (None, None, None, None, None) and not self.metadata
+
+    def attributes(self) -> dict[str, str | float]:
+        """As span attributes; only what was said."""
+        found: dict[str, str | float] = {}
+        if self.is_bare:
+            return {sc.OUTCOME_STATUS: self.status} if self.status is not None else found
+        for key, value in (
+            (sc.OUTCOME_STATUS, self.status),
+            (sc.OUTCOME_VALUE_TYPE, self.value_type),
+            (sc.OUTCOME_VALUE_AMOUNT, self.value_amount),
+            (sc.OUTCOME_CONFIDENCE, self.confidence),
+            (sc.OUTCOME_REASON, self.reason),
+            (sc.OUTCOME_ERROR_TYPE, self.error_type),
+        ):
+            if value is not None:
+                found[key] = value
+        for name, text in self.metadata.items():
+            found[sc.OUTCOME_METADATA + name] = text
+        return found
+
+
+_BARE: Final = {status: Outcome(status=status) for status in STATUSES}
+
+
+def outcome_of(said: Outcome, status: str | None, error: BaseException | None = None) -> Outcome:
+    """What was said, with the rest decided by how it ended.
+
+    Args:
+        said: What the user said; a status in it wins.
+        status: How it ended; `None` leaves it to `error`, or open.
+        error: The exception that ended it.
+    """
+    if said.status is not None or (status is None and error is None):
+        return said
+    ended = status if status is not None or error is None else status_of(error)
+    if error is None and said.is_bare and ended in _BARE:
+        return _BARE[ended]
+    error_type = said.error_type
+    if error_type is None and error is not None and ended != "success":
+        error_type = type(error).__name__
+    return replace(said, status=ended, error_type=error_type)
+
+
+def status_of(error: BaseException) -> str:
+    """The status that an exception leaving a run gives it, where the user said nothing.
+
+    Cancellation is told by the class's name in its family tree, so that asyncio's, concurrent.futures', trio's,
+    and greenlets' are known without importing any of them.
+    """
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    if isinstance(error, GeneratorExit | KeyboardInterrupt):
+        return "canceled"
+    if isinstance(error, SystemExit):
+        return "success" if error.code in (None, 0) else "failed"
+    if any(kind.__name__ in _CANCELLATIONS for kind in type(error).__mro__):
+        return "canceled"
+    return "failed"
+
+
+_CANCELLATIONS: Final = frozenset({"CancelledError", "Cancelled", "GreenletExit", "ClientDisconnect"})

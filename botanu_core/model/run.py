@@ -1,0 +1,291 @@
+"""`Run`: the identity of one business transaction, as it crosses processes."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from botanu_core import semconv as sc
+from botanu_core.log import warn_once
+
+__all__ = ["MAX_ID_CHARS", "RUN_MEMBERS", "UNNAMED", "Run", "clean", "is_run_id", "new_run_id"]
+
+MAX_ID_CHARS: Final = 256
+UNNAMED: Final = "unnamed"
+"""What ``botanu.workflow`` says while nobody has named an implicit run."""
+
+
+def new_run_id() -> str:
+    """A UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random bits; lower-case, 36 characters."""
+    number = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
+    number = number & ~(0xF << 76) | 0x7 << 76
+    number = number & ~(0x3 << 62) | 0x2 << 62
+    digits = f"{number:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+_HEX: Final = frozenset("0123456789abcdef")
+
+
+def is_run_id(text: str) -> bool:
+    """Whether `text` is a UUID in its canonical lower-case form. Any version: others may make their own."""
+    return (
+        len(text) == 36
+        and text[8] == text[13] == text[18] == text[23] == "-"
+        and len(digits := text.replace("-", "")) == 32
+        and _HEX.issuperset(digits)
+    )
+
+
+def clean(value: object, what: str) -> str | None:
+    """`value` as an id that may travel: at most 256 printable characters.
+
+    Args:
+        value: What the user or the wire gave; a UUID, an integer or other plain value is written as text.
+        what: The field's name, for the one warning when the value will not do.
+
+    Returns:
+        The text, or `None` where there is none or it will not do. Unknown is better than wrong.
+    """
+    if value is None:
+        return None
+    try:
+        text = value if type(value) is str else str(value)
+    except Exception as error:
+        warn_once(f"id.{what}", "%s could not be written as text and is left out", what, error=error)
+        return None
+    if text and len(text) <= MAX_ID_CHARS and text.isprintable():
+        return text
+    if text:
+        warn_once(f"id.{what}", "%s must be at most %d printable characters; it is left out", what, MAX_ID_CHARS)
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One business transaction. Frozen, no behaviour but its own arithmetic.
+
+    Attributes:
+        run_id: UUIDv7, lower-case, 36 characters.
+        workflow: What kind of transaction it is; low cardinality. `None`: implicit, nobody has named it yet.
+        environment: Deployment environment.
+        event_id: The business key: ticket, order.
+        customer_id: Whom it is for.
+        tenant_id: The tenant, where customers are grouped.
+        parent_run_id: The run this one is nested in.
+        root_run_id: The outermost run; its own id where it is that.
+        attempt: 1 for the first try of the whole run.
+        retry_of_run_id: The run that this one does again.
+        deadline: Unix time in seconds after which the result is of no use; `None` for none.
+        cancelled: Somebody upstream has asked for the work to stop.
+        step: The step of the caller in which the run crossed to this process.
+    """
+
+    run_id: str
+    workflow: str | None = None
+    environment: str = "production"
+    event_id: str | None = None
+    customer_id: str | None = None
+    tenant_id: str | None = None
+    parent_run_id: str | None = None
+    root_run_id: str
+    attempt: int = 1
+    retry_of_run_id: str | None = None
+    deadline: float | None = None
+    cancelled: bool = False
+    step: str | None = None
+
+    @classmethod
+    def new(
+        cls,
+        *,
+        environment: str,
+        workflow: str | None = None,
+        event_id: str | None = None,
+        customer_id: str | None = None,
+        tenant_id: str | None = None,
+        parent: "Run | None" = None,
+        deadline: float | None = None,
+    ) -> Self:
+        """A new transaction, nested in `parent` where one is given. It inherits the parent's customer and tenant."""
+        run_id = new_run_id()
+        if parent is None:
+            return cls(
+                run_id=run_id,
+                workflow=workflow,
+                environment=environment,
+                event_id=event_id,
+                customer_id=customer_id,
+                tenant_id=tenant_id,
+                root_run_id=run_id,
+                deadline=deadline,
+            )
+        return cls(
+            run_id=run_id,
+            workflow=workflow,
+            environment=environment,
+            event_id=event_id,
+            customer_id=customer_id or parent.customer_id,
+            tenant_id=tenant_id or parent.tenant_id,
+            parent_run_id=parent.run_id,
+            root_run_id=parent.root_run_id,
+            deadline=_earlier(deadline, parent.deadline),
+            cancelled=parent.cancelled,
+        )
+
+    def retried(self) -> Self:
+        """The same transaction done again as a whole: a new id, the same root, one attempt more.
+
+        The deadline and the request to cancel belonged to the attempt that is over and are not carried on.
+        """
+        return replace(
+            self,
+            run_id=new_run_id(),
+            retry_of_run_id=self.run_id,
+            attempt=self.attempt + 1,
+            deadline=None,
+            cancelled=False,
+            step=None,
+        )
+
+    def filled(
+        self, *, workflow: str | None, event_id: str | None, customer_id: str | None, tenant_id: str | None
+    ) -> Self:
+        """The same run with what was missing filled in; nothing that is known is overwritten."""
+        return replace(
+            self,
+            workflow=self.workflow or workflow,
+            event_id=self.event_id or event_id,
+            customer_id=self.customer_id or customer_id,
+            tenant_id=self.tenant_id or tenant_id,
+        )
+
+    def attributes(self) -> dict[str, str | int]:
+        """What every span of the run carries: the keys of contract section 2, only those that are known."""
+        found: dict[str, str | int] = {
+            sc.RUN_ID: self.run_id,
+            sc.WORKFLOW: self.workflow or UNNAMED,
+            sc.ENVIRONMENT: self.environment,
+        }
+        if self.event_id is not None:
+            found[sc.EVENT_ID] = self.event_id
+        if self.customer_id is not None:
+            found[sc.CUSTOMER_ID] = self.customer_id
+        if self.tenant_id is not None:
+            found[sc.TENANT_ID] = self.tenant_id
+        if self.parent_run_id is not None:
+            found[sc.PARENT_RUN_ID] = self.parent_run_id
+        if self.root_run_id != self.run_id:
+            found[sc.ROOT_RUN_ID] = self.root_run_id
+        if self.attempt > 1:
+            found[sc.ATTEMPT] = self.attempt
+        if self.step is not None:
+            found[sc.STEP] = self.step
+        return found
+
+    def members(self) -> dict[str, str]:
+        """What crosses the wire, unencoded, most needed first: the keys of contract section 4."""
+        found: dict[str, str] = {sc.RUN_ID: self.run_id}
+        if self.workflow is not None:
+            found[sc.WORKFLOW] = self.workflow
+        if self.event_id is not None:
+            found[sc.EVENT_ID] = self.event_id
+        if self.customer_id is not None:
+            found[sc.CUSTOMER_ID] = self.customer_id
+        found[sc.ENVIRONMENT] = self.environment
+        if self.tenant_id is not None:
+            found[sc.TENANT_ID] = self.tenant_id
+        if self.parent_run_id is not None:
+            found[sc.PARENT_RUN_ID] = self.parent_run_id
+        if self.root_run_id != self.run_id:
+            found[sc.ROOT_RUN_ID] = self.root_run_id
+        if self.attempt > 1:
+            found[sc.ATTEMPT] = str(self.attempt)
+        if self.retry_of_run_id is not None:
+            found[sc.RETRY_OF_RUN_ID] = self.retry_of_run_id
+        if self.deadline is not None:
+            found[sc.DEADLINE] = f"{self.deadline:.3f}"
+        if self.cancelled:
+            found[sc.CANCELLED] = "true"
+        if self.step is not None:
+            found[sc.STEP] = self.step
+        return found
+
+    @classmethod
+    def from_members(cls, members: Mapping[str, object], *, environment: str) -> "Run | None":
+        """Read a run off the wire, checking every value before use.
+
+        Args:
+            members: Baggage members, decoded. Those of others are ignored.
+            environment: What holds where the wire does not say.
+
+        Returns:
+            The run, or `None` where the id is missing or malformed, or any other value is: what does not check
+            out is dropped whole, because half a run would be booked on the wrong customer.
+        """
+        run_id = members.get(sc.RUN_ID)
+        if type(run_id) is not str or not is_run_id(run_id):
+            return None
+        found: dict[str, str | None] = {}
+        for key in _TEXT_MEMBERS:
+            value = members.get(key)
+            if value is None:
+                continue
+            if type(value) is not str or not value or len(value) > MAX_ID_CHARS or not value.isprintable():
+                return None
+            found[key] = value
+        linked = [found.get(key) for key in (sc.PARENT_RUN_ID, sc.ROOT_RUN_ID, sc.RETRY_OF_RUN_ID)]
+        if any(value is not None and not is_run_id(value) for value in linked):
+            return None
+        parent_run_id, root_run_id, retry_of_run_id = linked
+        return cls(
+            run_id=run_id,
+            workflow=found.get(sc.WORKFLOW),
+            environment=found.get(sc.ENVIRONMENT) or environment,
+            event_id=found.get(sc.EVENT_ID),
+            customer_id=found.get(sc.CUSTOMER_ID),
+            tenant_id=found.get(sc.TENANT_ID),
+            parent_run_id=parent_run_id,
+            root_run_id=root_run_id or run_id,
+            attempt=_attempt(found.get(sc.ATTEMPT)),
+            retry_of_run_id=retry_of_run_id,
+            deadline=_deadline(found.get(sc.DEADLINE)),
+            cancelled=found.get(sc.CANCELLED) == "true",
+            step=found.get(sc.STEP),
+        )
+
+
+_TEXT_MEMBERS: Final = (
+    sc.WORKFLOW,
+    sc.ENVIRONMENT,
+    sc.EVENT_ID,
+    sc.CUSTOMER_ID,
+    sc.TENANT_ID,
+    sc.PARENT_RUN_ID,
+    sc.ROOT_RUN_ID,
+    sc.RETRY_OF_RUN_ID,
+    sc.ATTEMPT,
+    sc.DEADLINE,
+    sc.CANCELLED,
+    sc.STEP,
+)
+RUN_MEMBERS: Final = frozenset((sc.RUN_ID, *_TEXT_MEMBERS))
+"""The baggage members that a run is made of; nobody else may set them."""
+
+
+def _attempt(text: str | None) -> int:
+    return int(text) if text is not None and text.isascii() and text.isdigit() and 0 < len(text) <= 6 else 1
+
+
+def _deadline(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else None
+    except ValueError:
+        return None
+    # NaN compares false with everything, so it falls out here too.
+    return value if value is not None and 0 < value < 1e11 else None
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return one if other is None else other if one is None else min(one, other)

@@ -1,0 +1,1 @@
+"""A run alive: opened, joined, adopted, nested, active, ended."""

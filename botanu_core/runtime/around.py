@@ -1,0 +1,198 @@
+"""Decorating every kind of function with something that begins before it and ends when it is really done.
+
+A coroutine is done when it is awaited to the end, a generator when its iteration ends: exhausted, closed, thrown
+into, or collected as garbage.
+"""
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextvars import Context, copy_context
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
+
+__all__ = ["Around", "decorated"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Around(Protocol):
+    """What surrounds a call. The state is whatever `begin` returns: it is handed to the others."""
+
+    def begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Before the call: begin, and make current."""
+
+    def end(self, state: Any, error: BaseException | None) -> None:
+        """After it: end, and make current what was so before."""
+
+    def suspend(self, state: Any) -> None:
+        """Make current what was so before, without ending."""
+
+    def resume(self, state: Any) -> Any:
+        """Make current again, perhaps in another context."""
+
+    def close(self, state: Any, error: BaseException | None) -> None:
+        """End what is suspended."""
+
+    def each(self, state: Any, item: Any) -> None:
+        """An item has come out of a generator."""
+
+    def result(self, state: Any, result: Any) -> Any:
+        """A function is done: end, and say what its caller gets. A stream may be kept open, and end by itself."""
+
+
+def decorated(function: Callable[P, R], around: Around, what: str) -> Callable[P, R]:
+    """`function` with `around` around it; the same kind of function, with its name and signature.
+
+    Raises:
+        TypeError: Not a function or method.
+    """
+    if not callable(function) or isinstance(function, type | staticmethod | classmethod):
+        raise TypeError(
+            f"{what} decorates functions and methods, got {type(function).__name__}; "
+            "put it below @staticmethod and @classmethod, and on a method instead of a class"
+        )
+    if inspect.isasyncgenfunction(function):
+        wrapper = _async_generator(around, function)
+    elif inspect.isgeneratorfunction(function):
+        wrapper = _generator(around, function)
+    elif inspect.iscoroutinefunction(function):
+        wrapper = _coroutine(around, function)
+    else:
+        wrapper = _function(around, function)
+    return cast(Callable[P, R], functools.wraps(function)(wrapper))
+
+
+def _function(around: Around, function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        state = around.begin(args, kwargs)
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            around.end(state, error)
+            raise
+        if hasattr(result, "__await__"):
+            return _until_awaited(around, state, result)
+        return around.result(state, result)
+
+    return call
+
+
+def _coroutine(around: Around, function: Callable[..., Any]) -> Callable[..., Any]:
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        state = around.begin(args, kwargs)
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            around.end(state, error)
+            raise
+        return around.result(state, result)
+
+    return call
+
+
+def _generator(around: Around, function: Callable[..., Generator[Any, Any, Any]]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        # The body runs in a context of its own: its caller never sees the run between two items, and what the body
+        # itself makes current survives from item to item, in whatever thread the next one is asked for.
+        context = copy_context()
+        state = context.run(around.begin, args, kwargs)
+        try:
+            result = yield from _Steps(context, function(*args, **kwargs), functools.partial(around.each, state))
+        except BaseException as error:
+            context.run(around.end, state, error)
+            raise
+        context.run(around.end, state, None)
+        return result
+
+    return call
+
+
+def _async_generator(around: Around, function: Callable[..., AsyncGenerator[Any, Any]]) -> Callable[..., Any]:
+    async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        context = copy_context()
+        state = context.run(around.begin, args, kwargs)
+        body = function(*args, **kwargs)
+        try:
+            step: Any = body.asend(None)
+            while True:
+                try:
+                    item = await _Awaited(context, step)
+                except StopAsyncIteration:
+                    break
+                around.each(state, item)
+                try:
+                    step = body.asend((yield item))
+                except GeneratorExit:
+                    await _Awaited(context, body.aclose())
+                    raise
+                except BaseException as error:
+                    step = body.athrow(error)
+        except BaseException as error:
+            context.run(around.end, state, error)
+            raise
+        context.run(around.end, state, None)
+
+    return call
+
+
+class _Steps(Generator[Any, Any, Any]):
+    """A generator or an awaitable's iterator, each step of which runs in `context`."""
+
+    __slots__ = ("context", "each", "steps")
+
+    def __init__(self, context: Context, steps: Any, each: Callable[[Any], None] | None = None) -> None:
+        self.context, self.steps, self.each = context, steps, each
+
+    def send(self, value: Any) -> Any:
+        item = self.context.run(self.steps.send, value)
+        if self.each is not None:
+            self.each(item)
+        return item
+
+    def throw(self, *error: Any) -> Any:
+        return self.context.run(self.steps.throw, *error)
+
+    def close(self) -> None:
+        self.context.run(self.steps.close)
+
+
+class _Awaited:
+    """Awaits `awaitable` with each of its steps in `context`."""
+
+    __slots__ = ("awaitable", "context")
+
+    def __init__(self, context: Context, awaitable: Any) -> None:
+        self.context, self.awaitable = context, awaitable
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return (yield from _Steps(self.context, self.awaitable))
+
+
+def _until_awaited(around: Around, state: Any, result: Awaitable[Any]) -> Any:
+    """A plain function returned an awaitable: it is done when that is, and current only inside it."""
+    around.suspend(state)
+    if hasattr(result, "add_done_callback"):
+        # A Task or Future: handed back as it is, for callers compare and cancel it.
+        result.add_done_callback(functools.partial(_done, around, state))
+        return result
+    return _awaiting(around, state, result)
+
+
+def _done(around: Around, state: Any, future: Any) -> None:
+    if future.cancelled():
+        import asyncio  # whoever has a future has it loaded
+
+        around.close(state, asyncio.CancelledError())
+    else:
+        around.close(state, future.exception())
+
+
+async def _awaiting(around: Around, suspended: Any, awaitable: Awaitable[Any]) -> Any:
+    state = around.resume(suspended)
+    try:
+        result = await awaitable
+    except BaseException as error:
+        around.end(state, error)
+        raise
+    return around.result(state, result)

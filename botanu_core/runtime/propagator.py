@@ -1,0 +1,187 @@
+"""The application's propagator with a run in it: ours goes only where it may, theirs passes as it was.
+
+Wrapped around whatever is installed. Outgoing, the run and every ``botanu.`` member are taken out of what the inner
+propagator sees, and written by our own rules towards destinations inside. Incoming, what arrives under ``botanu.`` is
+taken as a run if its sender may hand us one, and dropped otherwise.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from opentelemetry import context as otel
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import (
+    CarrierT,
+    Getter,
+    Setter,
+    TextMapPropagator,
+    default_getter,
+    default_setter,
+)
+from opentelemetry.trace import Span, SpanKind, get_current_span
+
+from botanu_core import semconv as sc
+from botanu_core import settings
+from botanu_core.model.run import RUN_MEMBERS
+from botanu_core.runtime import guard
+from botanu_core.runtime.context import BAGGAGE_KEY, RUN_KEY, RunContext, current_run, current_step
+from botanu_core.wire.baggage import MAX_HEADER_BYTES, MAX_MEMBERS, encode
+from botanu_core.wire.carrier import inbound
+from botanu_core.wire.trust import admit, is_inside
+
+__all__ = ["BotanuPropagator", "destination", "goes_to"]
+
+SCOPE_KEY: Final = "botanu.run"
+"""Where an ASGI scope or WSGI environ holds the run that an adapter has opened for it."""
+
+
+class BotanuPropagator(TextMapPropagator):
+    """`inner`, with runs.
+
+    Args:
+        inner: The application's propagator; its fields, order and format stay as they are.
+    """
+
+    def __init__(self, inner: TextMapPropagator) -> None:
+        self.inner = inner
+
+    def inject(
+        self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
+    ) -> None:
+        """Write `context` on `carrier`, and the run if the destination may have it."""
+        given = otel.get_current() if context is None else context
+        try:
+            members = self._members(given)
+            theirs = _without_ours(given)
+        except Exception as error:
+            guard.failed("inject", error)
+            members, theirs = {}, Context({**given, BAGGAGE_KEY: {}})
+        if not members:
+            self.inner.inject(carrier, theirs, setter)
+            return
+        recorded = _Recorded(setter)
+        self.inner.inject(carrier, theirs, recorded)
+        ours = encode(members)
+        others = recorded.baggage
+        if not others:
+            setter.set(carrier, sc.BAGGAGE_HEADER, ours)
+        elif _fits(others, ours):
+            setter.set(carrier, sc.BAGGAGE_HEADER, f"{ours},{others}")
+        else:
+            # Readers drop a header that is too long as a whole, theirs included: ours goes beside it.
+            setter.set(carrier, sc.BAGGAGE_HEADER, others)
+            setter.set(carrier, sc.RUN_HEADER, ours)
+
+    def _members(self, context: Context) -> dict[str, str]:
+        if not goes_to(destination(get_current_span(context))):
+            return {}
+        run = current_run(context)
+        members = dict(run.run.members()) if run is not None else {}
+        step = current_step(context)
+        if step is not None and run is not None:
+            members[sc.STEP] = step
+        for name, value in _baggage(context).items():
+            # Members that the application has set under our prefix; the run's own come from the run.
+            if name.startswith(sc.BAGGAGE_PREFIX) and (run is None or name not in members) and name not in RUN_MEMBERS:
+                members[name] = str(value)
+        return members
+
+    def extract(
+        self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter
+    ) -> Context:
+        """Read `carrier` into a context, with the run it carries if its sender may hand us one."""
+        found = self.inner.extract(carrier, context, getter)
+        try:
+            before = otel.get_current() if context is None else context
+            clean = _without_ours(found, keep=_baggage(before))
+            run = carrier.get(SCOPE_KEY) if isinstance(carrier, Mapping) else None
+            if not isinstance(run, RunContext):
+                taken = admit(inbound(carrier), settings.current())
+                run = RunContext(taken, joined=True) if taken is not None else None
+            if run is None:
+                return clean
+            baggage = {**_baggage(clean), **run.run.members()} if settings.current().in_baggage else _baggage(clean)
+            return Context({**clean, RUN_KEY: run, BAGGAGE_KEY: baggage})
+        except Exception as error:
+            guard.failed("extract", error)
+            return otel.get_current() if context is None else context
+
+    @property
+    def fields(self) -> set[str]:
+        """The inner propagator's, and ours."""
+        return {*self.inner.fields, sc.BAGGAGE_HEADER, sc.RUN_HEADER}
+
+
+class _Recorded(Setter[CarrierT]):
+    """Passes everything on but the baggage header, which it keeps."""
+
+    def __init__(self, setter: Setter[CarrierT]) -> None:
+        self._setter = setter
+        self.baggage = ""
+
+    def set(self, carrier: CarrierT, key: str, value: str) -> None:
+        if key.lower() == sc.BAGGAGE_HEADER:
+            self.baggage = value
+        else:
+            self._setter.set(carrier, key, value)
+
+
+def destination(span: Span) -> str | None:
+    """The host that a client span says it calls; `None` where it does not say, or is no client's.
+
+    A span that is not recorded says nothing, so its destination is unknown.
+    """
+    if getattr(span, "kind", None) not in (SpanKind.CLIENT, SpanKind.PRODUCER):
+        return None
+    attributes: Mapping[str, Any] = getattr(span, "attributes", None) or {}
+    for key in _HOST_ATTRIBUTES:
+        value = attributes.get(key)
+        if isinstance(value, str) and value:
+            return value
+    for key in _URL_ATTRIBUTES:
+        value = attributes.get(key)
+        if isinstance(value, str) and value:
+            return _host_of(value)
+    return None
+
+
+_URL_ATTRIBUTES: Final = ("url.full", "http.url")
+_HOST_ATTRIBUTES: Final = ("server.address", "net.peer.name")
+
+
+def _host_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def goes_to(host: str | None) -> bool:
+    """Whether a run may be handed to `host`; unknown is outside."""
+    chosen = settings.current()
+    if chosen.propagate_mode != "inside":
+        return chosen.propagate_mode == "always"
+    return host is not None and is_inside(host, chosen.propagate_hosts)
+
+
+def _baggage(context: Context) -> Mapping[str, object]:
+    found = context.get(BAGGAGE_KEY)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _without_ours(context: Context, keep: Mapping[str, object] | None = None) -> Context:
+    """`context` with no member of ours in its baggage, but those that were there in `keep`."""
+    members = _baggage(context)
+    if not any(name.startswith(sc.BAGGAGE_PREFIX) for name in members):
+        return context
+    rest = {name: value for name, value in members.items() if not name.startswith(sc.BAGGAGE_PREFIX)}
+    for name, value in (keep or {}).items():
+        if name.startswith(sc.BAGGAGE_PREFIX):
+            rest[name] = value
+    return Context({**context, BAGGAGE_KEY: rest})
+
+
+def _fits(others: str, ours: str) -> bool:
+    joint = len(others) + 1 + len(ours)
+    return joint <= MAX_HEADER_BYTES and others.count(",") + ours.count(",") + 2 <= MAX_MEMBERS

@@ -1,0 +1,237 @@
+"""OpenTelemetry's tracer, instruments and event logger, found again when the application changes its provider.
+
+Only the API is used: without an SDK all of it is a no-op, in a plain OpenTelemetry set-up it is the application's.
+"""
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from opentelemetry import _logs, metrics, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Tracer
+
+from botanu_core import semconv as sc
+from botanu_core.runtime import guard
+from botanu_core.version import __version__
+
+__all__ = [
+    "Instruments",
+    "end_span",
+    "event_emitter",
+    "instruments",
+    "noticed",
+    "reset",
+    "start_span",
+    "tracer",
+    "use",
+    "watch",
+]
+
+_SCOPE: Final = "botanu"
+_SCHEMA: Final = "https://opentelemetry.io/schemas/1.37.0"
+
+# Bucket boundaries of the GenAI conventions (gen-ai-metrics.md).
+_TOKEN_BUCKETS: Final[Sequence[float]] = tuple(4**power for power in range(14))
+_SECOND_BUCKETS: Final[Sequence[float]] = tuple(0.01 * 2**power for power in range(14))
+_RUN_SECOND_BUCKETS: Final[Sequence[float]] = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+
+
+class Instruments:
+    """The five instruments, on one meter provider."""
+
+    __slots__ = ("attempts", "operation_duration", "provider", "run_completed", "run_duration", "token_usage")
+
+    def __init__(self, provider: metrics.MeterProvider) -> None:
+        meter = provider.get_meter(_SCOPE, __version__, _SCHEMA)
+        self.provider = provider
+        self.token_usage = meter.create_histogram(
+            sc.METRIC_TOKEN_USAGE,
+            unit="{token}",
+            description="Tokens used by model calls.",
+            explicit_bucket_boundaries_advisory=_TOKEN_BUCKETS,
+        )
+        self.operation_duration = meter.create_histogram(
+            sc.METRIC_OPERATION_DURATION,
+            unit="s",
+            description="Duration of model calls.",
+            explicit_bucket_boundaries_advisory=_SECOND_BUCKETS,
+        )
+        self.attempts = _TalliedCounter(
+            meter, sc.METRIC_ATTEMPTS, "{attempt}", "Model calls attempted, retries included."
+        )
+        self.run_duration = meter.create_histogram(
+            sc.METRIC_RUN_DURATION,
+            unit="s",
+            description="Duration of runs, by the process that opened them.",
+            explicit_bucket_boundaries_advisory=_RUN_SECOND_BUCKETS,
+        )
+        self.run_completed = _TalliedCounter(meter, sc.METRIC_RUN_COMPLETED, "{run}", "Runs completed.")
+
+
+class _TalliedCounter:
+    """A counter that adds into a dict and is read when metrics are collected.
+
+    A synchronous SDK counter costs half a span at every `add`; a dict costs next to nothing. On the wire it is the
+    same monotonic sum.
+    """
+
+    # The SDK's own cardinality limit; beyond it everything is one series, as the specification says.
+    _MAX_SERIES: Final = 2000
+    _OVERFLOW: Final = (("otel.metric.overflow", True),)
+
+    def __init__(self, meter: metrics.Meter, name: str, unit: str, description: str) -> None:
+        self._sums: dict[tuple[tuple[str, Any], ...], int] = {}
+        self._lock = threading.Lock()
+        meter.create_observable_counter(name, callbacks=[self._observe], unit=unit, description=description)
+        _tallies.add(self)
+
+    def add(self, labels: tuple[tuple[str, Any], ...]) -> None:
+        with self._lock:
+            if labels not in self._sums and len(self._sums) >= self._MAX_SERIES:
+                labels = self._OVERFLOW
+            self._sums[labels] = self._sums.get(labels, 0) + 1
+
+    def _observe(self, _options: metrics.CallbackOptions) -> list[metrics.Observation]:
+        with self._lock:
+            sums = dict(self._sums)
+        return [metrics.Observation(total, dict(labels)) for labels, total in sums.items()]
+
+    def forget(self) -> None:
+        """In a forked child: what the parent counted is the parent's to report."""
+        self._lock = threading.Lock()
+        self._sums = {}
+
+
+_tallies: "weakref.WeakSet[_TalliedCounter]" = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for tally in _tallies:
+        tally.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+class _Found:
+    """What was found last, by the provider it came from."""
+
+    tracer_provider: trace.TracerProvider | None = None
+    tracer: Tracer | None = None
+    instruments: Instruments | None = None
+    meter_provider: metrics.MeterProvider | None = None  # set by enable()
+    logger_provider: _logs.LoggerProvider | None = None  # set by enable()
+    event_provider: _logs.LoggerProvider | None = None
+    event_logger: _logs.Logger | None = None
+    watch: Callable[[], None] | None = None  # set by enable(): the application may bring its own provider later
+
+
+_found: Final = _Found()
+
+
+def use(
+    *, meter_provider: metrics.MeterProvider | None = None, logger_provider: _logs.LoggerProvider | None = None
+) -> None:
+    """Send our metrics and events to these providers; `None` is whichever the application has made global."""
+    _found.meter_provider = meter_provider
+    _found.logger_provider = logger_provider
+    _found.instruments = None
+
+
+def watch(callback: Callable[[], None] | None) -> None:
+    """Call `callback` whenever a run is opened; it must be quick."""
+    _found.watch = callback
+
+
+def noticed() -> None:
+    """Let `enable()` see whether the application has changed its provider since."""
+    if _found.watch is not None:
+        _found.watch()
+
+
+def tracer() -> Tracer:
+    """Our tracer on the global provider of this moment."""
+    provider = trace.get_tracer_provider()
+    if provider is _found.tracer_provider and _found.tracer is not None:
+        return _found.tracer
+    found = provider.get_tracer(_SCOPE, __version__, _SCHEMA)
+    _found.tracer_provider, _found.tracer = provider, found
+    return found
+
+
+def instruments() -> Instruments:
+    """Our instruments on the provider given to `use`, else on the global one of this moment."""
+    provider = _found.meter_provider or metrics.get_meter_provider()
+    found = _found.instruments
+    if found is None or found.provider is not provider:
+        found = _found.instruments = Instruments(provider)
+    return found
+
+
+def start_span(name: str, kind: SpanKind, attributes: Mapping[str, Any], context: Context | None = None) -> Span:
+    """Start a span; where the SDK or somebody's processor fails, a span that records nothing."""
+    try:
+        return tracer().start_span(
+            name, context, kind, attributes, record_exception=False, set_status_on_exception=False
+        )
+    except Exception as error:
+        guard.failed("span start", error)
+        return INVALID_SPAN
+
+
+def end_span(span: Span) -> None:
+    """End a span; a processor of somebody's that fails does not reach the application."""
+    try:
+        span.end()
+    except Exception as error:
+        guard.failed("span end", error)
+
+
+def event_emitter() -> Callable[[str, Mapping[str, Any], Context], None] | None:
+    """What emits OpenTelemetry events (log records with a name), untouched by any span sampler.
+
+    `None` where nobody would take them.
+    """
+    provider = _found.logger_provider or _logs.get_logger_provider()
+    if provider is not _found.event_provider:
+        _found.event_provider = provider
+        silent = isinstance(provider, _logs.NoOpLoggerProvider) or type(provider).__name__ == "ProxyLoggerProvider"
+        _found.event_logger = None if silent else provider.get_logger(_SCOPE, __version__, _SCHEMA)
+    return _emit if _found.event_logger is not None else None
+
+
+def _emit(name: str, attributes: Mapping[str, Any], context: Context) -> None:
+    try:
+        logger = _found.event_logger
+        if logger is not None:
+            logger.emit(
+                _logs.LogRecord(
+                    timestamp=time.time_ns(),
+                    context=context,
+                    severity_number=_logs.SeverityNumber.INFO,
+                    event_name=name,
+                    attributes=dict(attributes),
+                )
+            )
+    except Exception as error:
+        guard.failed("event", error)
+
+
+def reset() -> None:
+    """Forget what was found. For tests that change providers."""
+    for name in (
+        "tracer_provider",
+        "tracer",
+        "instruments",
+        "meter_provider",
+        "logger_provider",
+        "watch",
+        "event_provider",
+        "event_logger",
+    ):
+        setattr(_found, name, None)

@@ -1,0 +1,89 @@
+"""A run as W3C Baggage members, within their limits. https://www.w3.org/TR/baggage/
+
+Written here and not with OpenTelemetry's propagator, which encodes a space as ``+`` (others read ``%20`` only), reads
+just the first of several header lines, and drops everything when the application's own baggage is large.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import quote, unquote_plus
+
+from botanu_core import semconv as sc
+from botanu_core.log import warn_once
+
+__all__ = ["MAX_HEADER_BYTES", "MAX_MEMBERS", "MAX_OWN_BYTES", "Malformed", "decode", "encode"]
+
+MAX_OWN_BYTES: Final = 1024
+"""Our members together stay under this, separators included."""
+MAX_HEADER_BYTES: Final = 8192
+MAX_MEMBERS: Final = 180
+
+
+class Malformed(ValueError):
+    """The header is not one we take anything from. It never carries what came."""
+
+
+def encode(members: Mapping[str, str]) -> str:
+    """Write `members` as one header value, percent-encoded, most needed first.
+
+    What does not fit under `MAX_OWN_BYTES` is left out, the least needed first, and said once.
+    """
+    parts: list[str] = []
+    room = MAX_OWN_BYTES - 1
+    for key, value in members.items():
+        part = f"{key}={value if value.isalnum() and value.isascii() else quote(value, safe=_SAFE)}"
+        if len(part) > room:
+            warn_once("baggage.full", "a run's members exceed %d bytes; the least needed are left out", MAX_OWN_BYTES)
+            continue
+        parts.append(part)
+        room -= len(part) + 1
+    return ",".join(parts)
+
+
+# Characters that RFC 3986 leaves alone and that mean nothing in a baggage header.
+_SAFE: Final = "-._~:"
+
+
+def decode(lines: Iterable[str]) -> dict[str, str]:
+    """Read our members from the `baggage` lines of one message; several lines are one (RFC 9110, 5.3).
+
+    Args:
+        lines: Header values as they came. Properties after ``;`` are cut off.
+
+    Returns:
+        Members whose name begins with ``botanu.``, decoded, unchecked. Others' are skipped.
+
+    Raises:
+        Malformed: Over 8,192 bytes or 180 members, a member of ours that is not percent-encoded UTF-8, or
+            one that stands there twice and differs.
+    """
+    text = ",".join(lines)
+    if sc.BAGGAGE_PREFIX not in text:
+        return {}
+    if len(text) > MAX_HEADER_BYTES:
+        raise Malformed("too long")
+    parts = text.split(",")
+    if len(parts) > MAX_MEMBERS:
+        raise Malformed("too many members")
+    found: dict[str, str] = {}
+    for part in parts:
+        name, _, rest = part.partition("=")
+        key = name.strip(" \t")
+        if not key.startswith(sc.BAGGAGE_PREFIX):
+            continue
+        value = _decoded(rest.partition(";")[0].strip(" \t"))
+        if found.setdefault(key, value) != value:
+            raise Malformed("said twice")
+    return found
+
+
+def _decoded(value: str) -> str:
+    if not value.isascii():
+        raise Malformed("not ASCII")
+    if "%" not in value and "+" not in value:
+        return value
+    try:
+        # `+` is what OpenTelemetry's own propagator writes for a space; a real plus always comes as %2B.
+        return unquote_plus(value, errors="strict")
+    except UnicodeDecodeError:
+        raise Malformed("not UTF-8") from None
