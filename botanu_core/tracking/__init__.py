@@ -1,0 +1,1 @@
+"""Spans with typed setters: model calls, tools, databases, storage, queues."""

@@ -1,0 +1,152 @@
+"""Databases, object storage and queues."""
+
+from typing import Any, Final, Self
+
+from opentelemetry.trace import SpanKind
+
+from botanu_core import semconv as sc
+from botanu_core.model.run import clean
+from botanu_core.tracking.tracker import Tracker, metadata_attributes
+
+__all__ = [
+    "DBTracker", "MessagingTracker", "StorageTracker",
+    "track_db_operation", "track_messaging_operation", "track_storage_operation",
+]  # fmt: skip
+
+
+class DBTracker(Tracker):
+    """One database operation. Made by `track_db_operation`."""
+
+    __slots__ = ()
+
+    def set_result(
+        self,
+        rows_returned: int | None = None,
+        rows_affected: int | None = None,
+        bytes_read: int | None = None,
+        bytes_written: int | None = None,
+    ) -> Self:
+        """Record what came of it; what is not given stays unknown."""
+        self._count(sc.DATA_ROWS_RETURNED, rows_returned)
+        self._count(sc.DATA_ROWS_AFFECTED, rows_affected)
+        self._count(sc.DATA_BYTES_READ, bytes_read)
+        self._count(sc.DATA_BYTES_WRITTEN, bytes_written)
+        return self
+
+    def set_table(self, table_name: str, schema: str | None = None) -> Self:
+        """Name the table; the span is called ``{operation} {table}`` from then on."""
+        table, within = clean(table_name, "table_name"), clean(schema, "schema")
+        if table is not None:
+            self._late[sc.DB_COLLECTION_NAME] = f"{within}.{table}" if within is not None else table
+            if self.span.is_recording():
+                self.span.update_name(f"{self._attributes[sc.DB_OPERATION_NAME]} {self._late[sc.DB_COLLECTION_NAME]}")
+        return self
+
+    def set_query_id(self, query_id: str) -> Self:
+        """Record the warehouse's id of the query."""
+        self._text(sc.WAREHOUSE_QUERY_ID, query_id)
+        return self
+
+    def set_bytes_scanned(self, bytes_scanned: int) -> Self:
+        """Record the bytes that the warehouse scanned, which is what it bills."""
+        self._count(sc.WAREHOUSE_BYTES_SCANNED, bytes_scanned)
+        return self
+
+
+class StorageTracker(Tracker):
+    """One object storage operation. Made by `track_storage_operation`."""
+
+    __slots__ = ()
+
+    def set_result(
+        self, objects_count: int | None = None, bytes_read: int | None = None, bytes_written: int | None = None
+    ) -> Self:
+        """Record what came of it; what is not given stays unknown."""
+        self._count(sc.DATA_OBJECTS_COUNT, objects_count)
+        self._count(sc.DATA_BYTES_READ, bytes_read)
+        self._count(sc.DATA_BYTES_WRITTEN, bytes_written)
+        return self
+
+    def set_bucket(self, bucket: str) -> Self:
+        """Name the bucket; the span is called ``{operation} {bucket}`` from then on."""
+        name = clean(bucket, "bucket")
+        if name is not None:
+            self._late[sc.STORAGE_BUCKET] = name
+            if self.span.is_recording():
+                self.span.update_name(f"{self._attributes[sc.STORAGE_OPERATION]} {name}")
+        return self
+
+
+class MessagingTracker(Tracker):
+    """One operation on a queue or topic. Made by `track_messaging_operation`."""
+
+    __slots__ = ()
+
+    def set_result(self, message_count: int | None = None, bytes_transferred: int | None = None) -> Self:
+        """Record what came of it; what is not given stays unknown."""
+        self._count(sc.MESSAGING_MESSAGE_COUNT, message_count)
+        self._count(sc.MESSAGING_BYTES_TRANSFERRED, bytes_transferred)
+        return self
+
+
+def track_db_operation(system: str, operation: str, database: str | None = None, **kwargs: Any) -> DBTracker:
+    """Track one database operation: ``with track_db_operation(system="postgresql", operation="SELECT") as db:``.
+
+    Args:
+        system: ``postgresql``, ``mongodb``, ``snowflake`` …
+        operation: ``SELECT``, ``INSERT`` …
+        database: Name of the database.
+        kwargs: Further attributes, as `add_metadata` takes them.
+    """
+    kind, verb, name = _word(system), _word(operation), clean(database, "database")
+    attributes: dict[str, Any] = {
+        sc.DB_SYSTEM_NAME: kind,
+        sc.DB_SYSTEM: kind,
+        sc.DB_OPERATION_NAME: verb,
+        sc.DB_OPERATION: verb,
+        **metadata_attributes(kwargs),
+    }
+    if name is not None:
+        attributes[sc.DB_NAMESPACE] = attributes[sc.DB_NAME] = name
+    return DBTracker(f"{verb} {name or kind}", SpanKind.CLIENT, attributes)
+
+
+def track_storage_operation(system: str, operation: str, **kwargs: Any) -> StorageTracker:
+    """Track one object storage operation: ``with track_storage_operation(system="s3", operation="GET") as s3:``.
+
+    Args:
+        system: ``s3``, ``gcs``, ``azure_blob`` …
+        operation: ``GET``, ``PUT``, ``DELETE`` …
+        kwargs: Further attributes, as `add_metadata` takes them.
+    """
+    kind, verb = _word(system), _word(operation)
+    attributes = {sc.STORAGE_SYSTEM: kind, sc.STORAGE_OPERATION: verb, **metadata_attributes(kwargs)}
+    return StorageTracker(f"{verb} {kind}", SpanKind.CLIENT, attributes)
+
+
+def track_messaging_operation(system: str, operation: str, destination: str, **kwargs: Any) -> MessagingTracker:
+    """Track one operation on a queue: ``with track_messaging_operation("sqs", "publish", "orders") as queue:``.
+
+    Args:
+        system: ``sqs``, ``kafka``, ``pubsub`` …
+        operation: ``publish``, ``consume`` …; what takes messages is a CONSUMER span, all else a PRODUCER.
+        destination: Queue or topic.
+        kwargs: Further attributes, as `add_metadata` takes them.
+    """
+    verb, name = _word(operation), _word(destination)
+    attributes = {
+        sc.MESSAGING_SYSTEM: _word(system),
+        sc.MESSAGING_OPERATION_NAME: verb,
+        sc.MESSAGING_OPERATION: verb,
+        sc.MESSAGING_DESTINATION: name,
+        **metadata_attributes(kwargs),
+    }
+    kind = SpanKind.CONSUMER if verb.lower() in _CONSUMING else SpanKind.PRODUCER
+    return MessagingTracker(f"{verb} {name}", kind, attributes)
+
+
+_CONSUMING: Final = frozenset({"consume", "receive", "process", "poll", "pull", "ack", "settle", "dequeue"})
+
+
+def _word(value: object) -> str:
+    return clean(value, "operation") or "unknown"

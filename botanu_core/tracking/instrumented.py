@@ -1,0 +1,127 @@
+"""`llm_instrumented`: a decorator for client methods that call a model."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+from botanu_core.model.vocabulary import ModelOperation
+from botanu_core.runtime import guard
+from botanu_core.runtime.around import decorated
+from botanu_core.tracking.llm import LLMTracker, track_llm_call
+from botanu_core.tracking.response import field, note_chunk, note_response
+from botanu_core.tracking.stream import tracked_stream
+
+__all__ = ["llm_instrumented"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def llm_instrumented(
+    provider: str = "",
+    model_param: str = "model",
+    tokens_from_response: bool = True,
+    operation: str = ModelOperation.CHAT,
+    *,
+    vendor: str = "",
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Track every call of the decorated function or method as a model call.
+
+    Serves sync and async functions, generators and async generators, and functions that return a stream: that
+    call lasts until the stream is read to its end, closed or dropped.
+
+    Args:
+        provider: Who serves the model.
+        model_param: The parameter that names the model, given by position or keyword; where the function has none,
+            an attribute of that name on `self`, else no model is recorded.
+        tokens_from_response: Read usage, ids and the finish reason from the response or the stream's pieces.
+        operation: One of `ModelOperation`.
+        vendor: Another name for `provider`.
+
+    Raises:
+        TypeError: Not used with parentheses, or not on a function.
+    """
+    if callable(provider):
+        raise TypeError("llm_instrumented needs parentheses: @llm_instrumented(provider=…)")
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        around = _Call(function, provider or vendor, model_param, operation, tokens_from_response)
+        return decorated(function, around, "llm_instrumented")
+
+    return decorate
+
+
+class _Call:
+    """What surrounds a call of the decorated function; the state is its tracker."""
+
+    def __init__(
+        self, function: Callable[..., Any], provider: str, model_param: str, operation: str, reads: bool
+    ) -> None:
+        self._provider, self._model_param, self._operation, self._reads = provider, model_param, operation, reads
+        self._position = _position(function, model_param)
+
+    def _model(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+        model = kwargs.get(self._model_param)
+        if model is None and self._position is not None and len(args) > self._position:
+            model = args[self._position]
+        if model is None and args:
+            model = field(args[0], self._model_param)
+        return model if isinstance(model, str) else None
+
+    def begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> LLMTracker:
+        return track_llm_call(self._provider, self._model(args, kwargs), self._operation).__enter__()
+
+    def end(self, state: LLMTracker, error: BaseException | None) -> None:
+        state.finish(error)
+        state.detach()
+
+    def suspend(self, state: LLMTracker) -> None:
+        state.detach()
+
+    def resume(self, state: LLMTracker) -> LLMTracker:
+        state.attach()
+        return state
+
+    def close(self, state: LLMTracker, error: BaseException | None) -> None:
+        state.finish(error)
+
+    def each(self, state: LLMTracker, item: Any) -> None:
+        if self._reads:
+            _noting(state, item)
+
+    def result(self, state: LLMTracker, result: Any) -> Any:
+        stream = tracked_stream(result, state, _noting if self._reads else None)
+        if stream is not None:
+            state.set_streaming()
+            state.detach()
+            return stream
+        if self._reads:
+            try:
+                note_response(state, result)
+            except Exception as error:
+                guard.failed("response", error)
+        self.end(state, None)
+        return result
+
+
+def _noting(tracker: LLMTracker, item: Any) -> None:
+    try:
+        tracker.set_streaming()
+        note_chunk(tracker, item)
+    except Exception as error:
+        guard.failed("stream", error)
+
+
+def _position(function: Callable[..., Any], model_param: str) -> int | None:
+    """Where the model stands among positional arguments, `self` included; `None` where it cannot."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    for position, parameter in enumerate(parameters):
+        if parameter.name == model_param and parameter.kind in (
+            parameter.POSITIONAL_ONLY,
+            parameter.POSITIONAL_OR_KEYWORD,
+        ):
+            return position
+    return None
