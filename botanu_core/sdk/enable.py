@@ -1,0 +1,251 @@
+"""`enable`, `disable`, `doctor`: explicit, said out loud, and undone without a trace."""
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TextIO
+
+from opentelemetry import propagate, trace
+from opentelemetry.sdk.trace import TracerProvider
+
+from botanu_core import log, settings
+from botanu_core.errors import ConfigError
+from botanu_core.log import logger
+from botanu_core.runtime import telemetry
+from botanu_core.runtime.propagator import BotanuPropagator
+from botanu_core.sdk import grounds
+from botanu_core.sdk.config import BotanuConfig
+from botanu_core.sdk.grounds import Ground
+from botanu_core.sdk.instrument import InstrumentReport, switch_off, switch_on
+from botanu_core.sdk.signals import Signals, resource_of
+from botanu_core.version import __version__
+
+__all__ = ["Report", "disable", "doctor", "enable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What `enable()` switched on, found absent, or found broken. `str()` is for people.
+
+    Attributes:
+        enabled: Whether Botanu is on in this process.
+        provider: Whose tracer provider it stands on.
+        signals: Where spans, metrics and events go.
+        instruments: Each instrumentor: on, already on, absent, broken or skipped.
+        notes: What is missing or was mended.
+        counts: What went wrong in flight, by kind, and what was dropped.
+    """
+
+    enabled: bool
+    provider: str = "none"
+    signals: dict[str, str] = field(default_factory=dict)
+    instruments: tuple[InstrumentReport, ...] = ()
+    notes: tuple[str, ...] = ()
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"Botanu {__version__}: {'on' if self.enabled else 'off; call botanu.enable()'}"
+        if self.enabled:
+            yield f"  provider   {self.provider}"
+        for signal, where in self.signals.items():
+            yield f"  {signal:<10} {where}"
+        for state in ("on", "already on", "broken", "absent", "skipped"):
+            found = [each for each in self.instruments if each.state == state]
+            if state in ("on", "already on") and found:
+                yield f"  {state:<10} {', '.join(each.name for each in found)}"
+            elif found:
+                yield from (f"  {state:<10} {each.name}: {each.detail}" for each in found)
+        for note in self.notes:
+            yield f"  note       {note}"
+        for kind, count in self.counts.items():
+            yield f"  count      {kind}: {count}"
+
+
+class _Enabled:
+    """All that one `enable()` brought, and `disable()` takes away."""
+
+    def __init__(self, config: BotanuConfig) -> None:
+        self.config = config
+        found = grounds.find()
+        provider = found if found is not None else grounds.make_own(resource_of(config))
+        own = found is None
+        self.ground: Ground = grounds.take(
+            provider, "own" if own else "application" if isinstance(provider, TracerProvider) else "foreign"
+        )
+        self.own = provider if own else None
+        self.instruments: tuple[InstrumentReport, ...] = ()
+        self.propagator = self._wrap_propagator()
+        try:
+            self.signals = Signals.set_up(config, self.ground)
+        except BaseException:
+            self.take_away()
+            raise
+        telemetry.use(meter_provider=self.signals.meter_provider, logger_provider=self.signals.logger_provider)
+        self.instruments = tuple(switch_on(config.instrument, config.skip_instruments))
+        telemetry.watch(self.look)
+
+    def _wrap_propagator(self) -> BotanuPropagator:
+        current = propagate.get_global_textmap()
+        if isinstance(current, BotanuPropagator):
+            return current
+        ours = BotanuPropagator(current)
+        propagate.set_global_textmap(ours)
+        return ours
+
+    def look(self) -> None:
+        """Called whenever a run is opened: has the application brought its own provider or propagator since?"""
+        if propagate.get_global_textmap() is not self.propagator:
+            with _lock:
+                self.propagator = self._wrap_propagator()
+        if trace.get_tracer_provider() is not self.ground.provider:
+            with _lock:
+                self._settle_on(trace.get_tracer_provider())
+
+    def _settle_on(self, provider: trace.TracerProvider) -> None:
+        """Stand on the provider that the application has set after `enable()`."""
+        if provider is self.ground.provider or not isinstance(provider, TracerProvider):
+            return
+        before = self.ground
+        self.ground = grounds.take(provider, "application")
+        if isinstance(before.provider, TracerProvider):
+            grounds.release(before)
+            grounds.move(before.provider, provider)
+        if self.config.otlp_endpoint is not None and self.signals.spans is not None:
+            grounds.add(self.ground, self.signals.spans)
+        else:
+            # In a thread of its own: the last spans of our pipeline must not hold up the run that noticed.
+            threading.Thread(
+                target=self.signals.forget_spans, args=(self.config.shutdown_timeout_s,), daemon=True
+            ).start()
+
+    def shut_down(self, timeout_s: float) -> bool:
+        """End what leaves; the rest of the process goes on."""
+        return self.signals.shut_down(timeout_s)
+
+    def take_away(self) -> None:
+        """Undo everything that was added to the process."""
+        telemetry.watch(None)
+        switch_off(self.instruments)
+        if propagate.get_global_textmap() is self.propagator:
+            propagate.set_global_textmap(self.propagator.inner)
+        grounds.release(self.ground)
+        telemetry.use()
+        if isinstance(self.own, TracerProvider):
+            grounds.leave(self.own)
+
+    def report(self) -> Report:
+        """What is on."""
+        ground = self.ground
+        whose = {
+            "own": "made by Botanu: there was none",
+            "application": "the application's own OpenTelemetry SDK, replaced in nothing",
+            "foreign": f"foreign: {type(ground.provider).__module__}.{type(ground.provider).__name__}",
+        }[ground.kind]
+        lost = {f"dropped {signal}": count for signal, count in self.signals.lost().items()}
+        return Report(
+            enabled=True,
+            provider=whose,
+            signals={str(signal): line for signal, line in self.signals.lines.items()},
+            instruments=self.instruments,
+            notes=(*self.config.notes, *((ground.missing,) if ground.missing else ())),
+            counts={**log.counted(), **lost},
+        )
+
+
+class _State:
+    enabled: _Enabled | None = None
+
+
+_state: Final = _State()
+_lock = threading.RLock()
+
+
+def enable(config: BotanuConfig | None = None, **fields: Any) -> Report:
+    """Switch Botanu on in this process; a second call returns what the first did.
+
+    Makes a tracer provider where there is none; adds itself to the application's own, replacing nothing; works
+    beside a foreign one and says what is missing there. Switches on the installed instrumentors.
+
+    Args:
+        config: A whole configuration.
+        fields: Fields of `BotanuConfig`, which beat environment and file: ``enable(service_name="desk")``.
+
+    Returns:
+        What was switched on, found absent, or found broken; `doctor()` prints it.
+
+    Raises:
+        ConfigError: A field is wrong or unknown; the message names it, what came, and the mend.
+    """
+    if config is not None and not isinstance(config, BotanuConfig):
+        raise ConfigError(f"enable() takes a BotanuConfig or its fields as keywords, got {type(config).__name__}")
+    if config is not None and fields:
+        raise ConfigError("enable() takes a BotanuConfig or its fields as keywords, not both: put them into the config")
+    with _lock:
+        if _state.enabled is not None:
+            if (config is not None and config != _state.enabled.config) or fields:
+                logger.info("enable() was called again; the first call holds (botanu.disable() ends it)")
+            return _state.enabled.report()
+        chosen = config if config is not None else BotanuConfig.load(**fields)
+        if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+            return Report(enabled=False, notes=("OTEL_SDK_DISABLED=true: nothing was switched on",))
+        settings.activate(replace(chosen.settings(), in_baggage=True))
+        try:
+            _state.enabled = _Enabled(chosen)
+        except BaseException:
+            settings.activate(None)
+            raise
+        atexit.register(_at_exit)
+        return _state.enabled.report()
+
+
+def disable(timeout_s: float | None = None) -> bool:
+    """Send what is left, and take away all that `enable()` brought; the application's provider goes on.
+
+    Args:
+        timeout_s: How long to wait for the collector; the configured ``shutdown_timeout_s`` without it.
+
+    Returns:
+        Whether everything was delivered; also true where nothing was on.
+    """
+    with _lock:
+        enabled, _state.enabled = _state.enabled, None
+        if enabled is None:
+            return True
+        atexit.unregister(_at_exit)
+        enabled.take_away()
+        settings.activate(None)
+    return enabled.shut_down(enabled.config.shutdown_timeout_s if timeout_s is None else timeout_s)
+
+
+def doctor(file: TextIO | None = None) -> Report:
+    """Print what is on, off, absent, broken, dropped or refused, and return it.
+
+    Args:
+        file: Where to; standard output without it.
+    """
+    enabled = _state.enabled
+    report = enabled.report() if enabled is not None else Report(enabled=False, counts=log.counted())
+    print(report, file=file if file is not None else sys.stdout)
+    return report
+
+
+def _at_exit() -> None:
+    enabled = _state.enabled
+    if enabled is not None:
+        # Half a second of the limit is left for the interpreter and for the application's own handlers.
+        enabled.shut_down(max(0.5, enabled.config.shutdown_timeout_s - 0.5))
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
