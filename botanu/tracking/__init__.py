@@ -1,0 +1,3 @@
+"""The documented paths of the trackers."""
+
+__all__: list[str] = []
