@@ -1,0 +1,191 @@
+"""Finds what a table of patterns describes, in time linear in the text.
+
+The rows stand in lanes, each of which is searched for by itself: an automaton for all of them would need a state for
+each combination of what the single ones are in the middle of, and spends its time making these.
+"""
+
+import bisect
+import functools
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, NamedTuple
+
+from botanu_core.privacy.lane import MASK, NOTHING, Judged, Lane, compiled, decoded
+from botanu_core.privacy.pattern import Pattern
+
+__all__ = ["Engine", "Found", "LaneRows"]
+
+LaneRows = tuple[bytes, Sequence[Pattern]]
+"""What each hit of each row holds, if there is such a thing, and the rows."""
+
+# Full-width forms, and digits of Arabic, Persian and Hindi: one character each, so that places stay the same.
+_WIDE: Final = (
+    r"[\x{ff10}-\x{ff19}\x{ff1d}\x{ff20}-\x{ff3a}\x{ff41}-\x{ff5a}\x{660}-\x{669}\x{6f0}-\x{6f9}\x{966}-\x{96f}]"
+)
+# How cards, phones and accounts begin.
+_NUMBER_START: Final = rb"[\d+(]|[A-Za-z]{2}\d\d"
+# After so many hits that were none, or once they were together so many times as long as the text, one that overlaps the
+# next is no longer looked for: to look at each word of each hit would take the square of the length.
+_PATIENCE: Final = 10_000
+_REREAD: Final = 8
+# Bytes within which what is replaced can be the reason why something else was let go.
+_NEAR: Final = 200
+
+
+class Found(NamedTuple):
+    """What is to be replaced: where it is, in characters, and what it is."""
+
+    start: int
+    end: int
+    pattern: Pattern
+
+
+class Engine:
+    """The compiled table. Safe to use from several threads; not across a fork, see `Scrubber`."""
+
+    __slots__ = ("_left_behind", "_number", "_openings", "_wide", "lanes")
+
+    def __init__(self, lanes: Sequence[LaneRows], marks: Collection[str]) -> None:
+        """Compile.
+
+        Args:
+            lanes: At the same place, those further up win.
+            marks: What scrubbing leaves behind, without pseudonyms. Such a stretch is not looked into, so that to scrub
+                twice is the same as once.
+        """
+        self.lanes = [Lane(rows, landmark) for landmark, rows in lanes if rows]
+        self._openings = sorted({mark[0].encode() for mark in marks})
+        pieces = (f"{re.escape(mark[:-1])}(?::[0-9a-f]{{12}})?{re.escape(mark[-1])}" for mark in sorted(marks))
+        self._left_behind = re.compile("|".join(pieces).encode())
+        self._number = re.compile(_NUMBER_START).match
+        self._wide: Callable[..., Any] = compiled(_WIDE).search
+
+    def find(self, text: str, limit: int | None = None) -> tuple[list[Found], bool]:
+        """All that is to be replaced, in order and disjoint, and whether near it anything was found and let go.
+
+        Args:
+            text: Any text, lone surrogates included.
+            limit: What begins at or behind this character is left out.
+        """
+        data = text.encode("utf-8", "surrogatepass")
+        if len(data) != len(text) and self._wide(data) is not None:
+            data = text.translate(_narrow()).encode("utf-8", "surrogatepass")
+        if any(opening in data for opening in self._openings):
+            data = self._left_behind.sub(_masked, data)
+        return _Search(self, data, len(data) == len(text), limit).run()
+
+    def stretched(self, data: bytes, start: int, end: int) -> int:
+        """A value behind a name ends at a blank; it may be the beginning of something longer, such as a card."""
+        if data[end : end + 1] not in (b" ", b"\xc2", b"\xe2") or self._number(data, start) is None:
+            return end
+        return max(end, *(lane.longest(data, start) for lane in self.lanes))
+
+
+class _Search:
+    """One pass over one text, from the left to the right, in all lanes at once."""
+
+    __slots__ = (
+        "_data", "_engine", "_found", "_lanes", "_last_let_go", "_let_go", "_limit", "_looked_at_again", "_near",
+        "_places", "_position", "_spans", "_waiting",
+    )  # fmt: skip
+
+    def __init__(self, engine: Engine, data: bytes, is_ascii: bool, limit: int | None) -> None:
+        self._engine, self._data, self._limit = engine, data, limit
+        self._places = _Places(data, is_ascii)
+        self._lanes = engine.lanes
+        self._spans = [lane.next(data, 0) for lane in self._lanes]
+        self._waiting: list[Judged] = []
+        self._found: list[Found] = []
+        self._position = self._let_go = self._looked_at_again = 0
+        self._last_let_go = -_NEAR
+        self._near = False
+
+    def run(self) -> tuple[list[Found], bool]:
+        spans, waiting = self._spans, self._waiting
+        while spans:
+            span = min(spans)
+            if waiting and waiting[0][0] <= span[0]:
+                judged: Judged | None = waiting.pop(0)
+            elif span is NOTHING:
+                break
+            else:
+                judged = self._judged(spans.index(span), span)
+            if judged is not None and judged[1] > self._position and not self._take(judged):
+                break
+        return self._found, self._near
+
+    def _judged(self, index: int, span: tuple[int, int]) -> Judged | None:
+        """What a lane says of its hit; `None` if it lets it go, or if something in front of the value comes first."""
+        lane = self._lanes[index]
+        judged = lane.judge(self._data, *span)
+        if judged is not None and not judged[3]:
+            return judged
+        position = self._behind(lane, *span)
+        if judged is None:
+            self._last_let_go = span[1]
+            self._near = self._near or (bool(self._found) and span[0] - self._position < _NEAR)
+        else:
+            # What stands between a name and its value is no part of what goes, and may hold something itself.
+            bisect.insort(self._waiting, judged, key=_start_of)
+            position = min(position, judged[0])
+        self._spans[index] = lane.next(self._data, position)
+        return None
+
+    def _behind(self, lane: Lane, start: int, end: int) -> int:
+        """Where to go on behind a hit that was none: another may overlap it, and begin with its second word."""
+        self._let_go += 1
+        self._looked_at_again += end - start
+        if self._let_go > _PATIENCE or self._looked_at_again > _REREAD * len(self._data):
+            return end
+        return lane.behind_word(self._data, start)
+
+    def _take(self, judged: Judged) -> bool:
+        """Note what is to go; `False` if it lies behind the limit."""
+        start, end, pattern, is_value = judged
+        if is_value:
+            start = max(start, self._position)
+            end = self._engine.stretched(self._data, start, end)
+        at = self._places.of(start)
+        if self._limit is not None and at >= self._limit:
+            return False
+        self._found.append(Found(at, self._places.of(end), pattern))
+        self._position = end
+        self._near = self._near or start - self._last_let_go < _NEAR
+        for index, span in enumerate(self._spans):
+            if span[0] < end:
+                self._spans[index] = self._lanes[index].next(self._data, end)
+        return True
+
+
+def _start_of(judged: Judged) -> int:
+    return judged[0]
+
+
+def _masked(match: re.Match[bytes]) -> bytes:
+    return MASK * (match.end() - match.start())
+
+
+class _Places:
+    """Turns places in bytes into places in characters, in one pass over them all."""
+
+    __slots__ = ("_byte", "_character", "_data", "_same")
+
+    def __init__(self, data: bytes, same: bool) -> None:
+        self._data, self._same = data, same
+        self._byte = self._character = 0
+
+    def of(self, byte: int) -> int:
+        if self._same:
+            return byte
+        self._character += len(decoded(self._data[self._byte : byte]))
+        self._byte = byte
+        return self._character
+
+
+@functools.cache
+def _narrow() -> dict[int, int]:
+    """What `_WIDE` finds, by what it stands for."""
+    table = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
+    for zero in (0x660, 0x6F0, 0x966):
+        table |= {zero + digit: 0x30 + digit for digit in range(10)}
+    return table
