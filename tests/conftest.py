@@ -1,0 +1,69 @@
+"""What every test stands on: a clean process, telemetry that raises instead of being swallowed, a receiver."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from opentelemetry import context as otel
+from opentelemetry import propagate, trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import Sampler
+
+import botanu
+from botanu_core import log, settings
+from botanu_core.runtime import guard, telemetry
+from demo.receiver import Receiver
+
+
+@pytest.fixture(autouse=True)
+def clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No provider, run, baggage, setting or count of another test; and what a test leaves behind fails it."""
+    for name in ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER", "BOTANU_ENVIRONMENT"):
+        monkeypatch.delenv(name, raising=False)
+    _forget_providers()
+    settings.activate(None)
+    log.reset()
+    guard.strict(True)
+    propagator = propagate.get_global_textmap()
+    yield
+    guard.strict(False)
+    botanu.disable(timeout_s=1)
+    assert botanu.get_run_id() is None, "a run was left current"
+    assert not otel.get_current(), "a context was left attached"
+    assert propagate.get_global_textmap() is propagator, "the global propagator was changed"
+    _forget_providers()
+
+
+def _forget_providers() -> None:
+    """OpenTelemetry's globals can be set once a process; tests want them fresh."""
+    trace._TRACER_PROVIDER = None
+    trace._TRACER_PROVIDER_SET_ONCE._done = False
+    telemetry.reset()
+
+
+@pytest.fixture
+def sdk() -> Callable[..., InMemorySpanExporter]:
+    """Sets an application's own SDK provider, and returns what its exporter gets."""
+
+    def set_up(sampler: Sampler | None = None) -> InMemorySpanExporter:
+        exporter = InMemorySpanExporter()
+        provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        trace.set_tracer_provider(provider)
+        return exporter
+
+    return set_up
+
+
+@pytest.fixture
+def spans(sdk: Callable[..., InMemorySpanExporter]) -> InMemorySpanExporter:
+    """Spans of a plain OpenTelemetry set-up, without `enable()`."""
+    return sdk()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A real OTLP receiver on a free loopback port."""
+    with Receiver() as running:
+        yield running
