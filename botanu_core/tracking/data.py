@@ -5,8 +5,7 @@ from typing import Any, Final, Self
 from opentelemetry.trace import SpanKind
 
 from botanu_core import semconv as sc
-from botanu_core.model.run import clean
-from botanu_core.tracking.tracker import Tracker, metadata_attributes
+from botanu_core.tracking.tracker import Tracker, plain
 
 __all__ = [
     "DBTracker", "MessagingTracker", "StorageTracker",
@@ -35,11 +34,10 @@ class DBTracker(Tracker):
 
     def set_table(self, table_name: str, schema: str | None = None) -> Self:
         """Name the table; the span is called ``{operation} {table}`` from then on."""
-        table, within = clean(table_name, "table_name"), clean(schema, "schema")
+        table, within = plain(table_name, "table_name"), plain(schema, "schema")
         if table is not None:
-            self._late[sc.DB_COLLECTION_NAME] = f"{within}.{table}" if within is not None else table
-            if self.span.is_recording():
-                self.span.update_name(f"{self._attributes[sc.DB_OPERATION_NAME]} {self._late[sc.DB_COLLECTION_NAME]}")
+            name = self._late[sc.DB_COLLECTION_NAME] = f"{within}.{table}" if within is not None else table
+            self._rename(f"{self._attributes[sc.DB_OPERATION_NAME]} {name}")
         return self
 
     def set_query_id(self, query_id: str) -> Self:
@@ -69,11 +67,10 @@ class StorageTracker(Tracker):
 
     def set_bucket(self, bucket: str) -> Self:
         """Name the bucket; the span is called ``{operation} {bucket}`` from then on."""
-        name = clean(bucket, "bucket")
+        name = plain(bucket, "bucket")
         if name is not None:
             self._late[sc.STORAGE_BUCKET] = name
-            if self.span.is_recording():
-                self.span.update_name(f"{self._attributes[sc.STORAGE_OPERATION]} {name}")
+            self._rename(f"{self._attributes[sc.STORAGE_OPERATION]} {name}")
         return self
 
 
@@ -98,17 +95,16 @@ def track_db_operation(system: str, operation: str, database: str | None = None,
         database: Name of the database.
         kwargs: Further attributes, as `add_metadata` takes them.
     """
-    kind, verb, name = _word(system), _word(operation), clean(database, "database")
+    kind, verb, name = _word(system, "system"), _word(operation, "operation"), plain(database, "database")
     attributes: dict[str, Any] = {
         sc.DB_SYSTEM_NAME: kind,
         sc.DB_SYSTEM: kind,
         sc.DB_OPERATION_NAME: verb,
         sc.DB_OPERATION: verb,
-        **metadata_attributes(kwargs),
     }
     if name is not None:
         attributes[sc.DB_NAMESPACE] = attributes[sc.DB_NAME] = name
-    return DBTracker(f"{verb} {name or kind}", SpanKind.CLIENT, attributes)
+    return DBTracker(f"{verb} {name or kind}", SpanKind.CLIENT, attributes, kwargs)
 
 
 def track_storage_operation(system: str, operation: str, **kwargs: Any) -> StorageTracker:
@@ -119,9 +115,9 @@ def track_storage_operation(system: str, operation: str, **kwargs: Any) -> Stora
         operation: ``GET``, ``PUT``, ``DELETE`` …
         kwargs: Further attributes, as `add_metadata` takes them.
     """
-    kind, verb = _word(system), _word(operation)
-    attributes = {sc.STORAGE_SYSTEM: kind, sc.STORAGE_OPERATION: verb, **metadata_attributes(kwargs)}
-    return StorageTracker(f"{verb} {kind}", SpanKind.CLIENT, attributes)
+    kind, verb = _word(system, "system"), _word(operation, "operation")
+    attributes: dict[str, Any] = {sc.STORAGE_SYSTEM: kind, sc.STORAGE_OPERATION: verb}
+    return StorageTracker(f"{verb} {kind}", SpanKind.CLIENT, attributes, kwargs)
 
 
 def track_messaging_operation(system: str, operation: str, destination: str, **kwargs: Any) -> MessagingTracker:
@@ -133,20 +129,19 @@ def track_messaging_operation(system: str, operation: str, destination: str, **k
         destination: Queue or topic.
         kwargs: Further attributes, as `add_metadata` takes them.
     """
-    verb, name = _word(operation), _word(destination)
-    attributes = {
-        sc.MESSAGING_SYSTEM: _word(system),
+    verb, name = _word(operation, "operation"), _word(destination, "destination")
+    attributes: dict[str, Any] = {
+        sc.MESSAGING_SYSTEM: _word(system, "system"),
         sc.MESSAGING_OPERATION_NAME: verb,
         sc.MESSAGING_OPERATION: verb,
         sc.MESSAGING_DESTINATION: name,
-        **metadata_attributes(kwargs),
     }
     kind = SpanKind.CONSUMER if verb.lower() in _CONSUMING else SpanKind.PRODUCER
-    return MessagingTracker(f"{verb} {name}", kind, attributes)
+    return MessagingTracker(f"{verb} {name}", kind, attributes, kwargs)
 
 
 _CONSUMING: Final = frozenset({"consume", "receive", "process", "poll", "pull", "ack", "settle", "dequeue"})
 
 
-def _word(value: object) -> str:
-    return clean(value, "operation") or "unknown"
+def _word(value: object, what: str) -> str:
+    return plain(value, what) or "unknown"

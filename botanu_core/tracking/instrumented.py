@@ -8,7 +8,7 @@ from botanu_core.model.vocabulary import ModelOperation
 from botanu_core.runtime import guard
 from botanu_core.runtime.around import decorated
 from botanu_core.tracking.llm import LLMTracker, track_llm_call
-from botanu_core.tracking.response import field, note_chunk, note_response
+from botanu_core.tracking.response import field, note
 from botanu_core.tracking.stream import tracked_stream
 
 __all__ = ["llm_instrumented"]
@@ -32,8 +32,8 @@ def llm_instrumented(
 
     Args:
         provider: Who serves the model.
-        model_param: The parameter that names the model, given by position or keyword; where the function has none,
-            an attribute of that name on `self`, else no model is recorded.
+        model_param: The parameter that names the model, given by position or keyword or left at its default; where
+            that says nothing, an attribute of that name on `self`, else no model is recorded.
         tokens_from_response: Read usage, ids and the finish reason from the response or the stream's pieces.
         operation: One of `ModelOperation`.
         vendor: Another name for `provider`.
@@ -58,12 +58,15 @@ class _Call:
         self, function: Callable[..., Any], provider: str, model_param: str, operation: str, reads: bool
     ) -> None:
         self._provider, self._model_param, self._operation, self._reads = provider, model_param, operation, reads
-        self._position = _position(function, model_param)
+        self._position, self._default = _place(function, model_param)
 
     def _model(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
-        model = kwargs.get(self._model_param)
-        if model is None and self._position is not None and len(args) > self._position:
+        if self._model_param in kwargs:
+            model = kwargs[self._model_param]
+        elif self._position is not None and len(args) > self._position:
             model = args[self._position]
+        else:
+            model = self._default
         if model is None and args:
             model = field(args[0], self._model_param)
         return model if isinstance(model, str) else None
@@ -86,6 +89,7 @@ class _Call:
         state.finish(error)
 
     def each(self, state: LLMTracker, item: Any) -> None:
+        state.set_streaming()
         if self._reads:
             _noting(state, item)
 
@@ -96,32 +100,26 @@ class _Call:
             state.detach()
             return stream
         if self._reads:
-            try:
-                note_response(state, result)
-            except Exception as error:
-                guard.failed("response", error)
+            _noting(state, result)
         self.end(state, None)
         return result
 
 
 def _noting(tracker: LLMTracker, item: Any) -> None:
     try:
-        tracker.set_streaming()
-        note_chunk(tracker, item)
+        note(tracker, item)
     except Exception as error:
-        guard.failed("stream", error)
+        guard.failed("response", error)
 
 
-def _position(function: Callable[..., Any], model_param: str) -> int | None:
-    """Where the model stands among positional arguments, `self` included; `None` where it cannot."""
+def _place(function: Callable[..., Any], model_param: str) -> tuple[int | None, object]:
+    """Where the model stands among positional arguments, `self` included, if it can; and what it is by default."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return None
+        return None, None
     for position, parameter in enumerate(parameters):
-        if parameter.name == model_param and parameter.kind in (
-            parameter.POSITIONAL_ONLY,
-            parameter.POSITIONAL_OR_KEYWORD,
-        ):
-            return position
-    return None
+        if parameter.name == model_param and parameter.kind is not parameter.VAR_POSITIONAL:
+            default = None if parameter.default is parameter.empty else parameter.default
+            return position if parameter.kind is not parameter.KEYWORD_ONLY else None, default
+    return None, None

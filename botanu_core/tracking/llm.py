@@ -1,27 +1,35 @@
 """Model calls: `track_llm_call`, its tracker, and the helpers for code that has a span already."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Self
 
 from opentelemetry.trace import SpanKind, get_current_span
 
 from botanu_core import semconv as sc
 from botanu_core import settings
 from botanu_core.log import warn_once
-from botanu_core.model.run import clean
-from botanu_core.model.usage import Usage, usage_of
+from botanu_core.model.usage import Usage, count_of, usage_of
 from botanu_core.model.vocabulary import ModelOperation, provider_name
-from botanu_core.privacy.content import capture_decided, captured_text
+from botanu_core.privacy.content import capture_decided, safe_text
 from botanu_core.runtime import guard, telemetry
-from botanu_core.tracking.tracker import Tracker, metadata_attributes
+from botanu_core.tracking.tracker import MAX_INT, Tracker, items_of, plain
 
 __all__ = ["LLMTracker", "set_llm_attributes", "set_token_usage", "track_llm_call"]
+
+_MAX_STOP_CHARS: Final = 128
+_UNKNOWN: Final = Usage()
+# What the caller reported, as reported; the `gen_ai.usage` counts beside it are made comparable.
+_AS_REPORTED: Final = {
+    "cached_tokens": sc.USAGE_CACHED_TOKENS,
+    "cache_read_tokens": sc.USAGE_CACHE_READ_TOKENS,
+    "cache_write_tokens": sc.USAGE_CACHE_WRITE_TOKENS,
+}
 
 
 class LLMTracker(Tracker):
     """One model call. Made by `track_llm_call`."""
 
-    __slots__ = ("_capturing", "_model", "_operation", "_provider", "_reported", "usage")
+    __slots__ = ("_capturing", "_is_cache_beside_input", "_model", "_operation", "_provider", "_reported", "usage")
 
     def __init__(
         self, provider: str, model: str | None, operation: str, client_request_id: str | None, metadata: dict[str, Any]
@@ -29,8 +37,9 @@ class LLMTracker(Tracker):
         self._provider = provider_name(provider, settings.current().semconv)
         self._model, self._operation = model, operation
         self._capturing: bool | None = None
-        self._reported: dict[str, int | None] = {}
-        self.usage = Usage()
+        self._reported: dict[str, int] = {}
+        self._is_cache_beside_input: bool | None = None
+        self.usage = _UNKNOWN
         attributes: dict[str, Any] = {
             sc.GEN_AI_OPERATION: operation,
             sc.GEN_AI_PROVIDER: self._provider,
@@ -38,11 +47,11 @@ class LLMTracker(Tracker):
         }
         if model is not None:
             attributes[sc.GEN_AI_REQUEST_MODEL] = model
-        if metadata:
-            attributes.update(metadata_attributes(metadata))
-        super().__init__(f"{operation} {model}" if model is not None else operation, SpanKind.CLIENT, attributes)
         if client_request_id is not None:
-            self._text(sc.VENDOR_CLIENT_REQUEST_ID, client_request_id)
+            attributes[sc.VENDOR_CLIENT_REQUEST_ID] = client_request_id
+        super().__init__(
+            f"{operation} {model}" if model is not None else operation, SpanKind.CLIENT, attributes, metadata
+        )
 
     def set_tokens(
         self,
@@ -52,7 +61,9 @@ class LLMTracker(Tracker):
         cache_read_tokens: int | None = None,
         cache_write_tokens: int | None = None,
     ) -> Self:
-        """Record the usage as the provider reports it; what is not given, or is no count, stays unknown.
+        """Record the usage as the provider reports it. What is not given, or is no count, stays as it was: unknown.
+
+        Called again, as for the pieces of a stream, each count replaces the one reported under its name before.
 
         Args:
             input_tokens: Prompt tokens. Anthropic and Bedrock leave cached ones out, the others include them; the
@@ -62,22 +73,38 @@ class LLMTracker(Tracker):
             cache_read_tokens: Anthropic's word for cache reads.
             cache_write_tokens: Input written to the cache.
         """
-        self._reported = {
-            "input_tokens": input_tokens,
-            "output_tokens": output_tokens,
-            "cached_tokens": cached_tokens,
-            "cache_read_tokens": cache_read_tokens,
-            "cache_write_tokens": cache_write_tokens,
-        }
-        self.usage = usage = usage_of(
-            self._provider,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            cached_tokens=cached_tokens,
-            cache_read_tokens=cache_read_tokens,
-            cache_write_tokens=cache_write_tokens,
-        )
-        late = self._late
+        given: dict[str, object] = {}
+        if input_tokens is not None:
+            given["input_tokens"] = input_tokens
+        if output_tokens is not None:
+            given["output_tokens"] = output_tokens
+        if cached_tokens is not None:
+            given["cached_tokens"] = cached_tokens
+        if cache_read_tokens is not None:
+            given["cache_read_tokens"] = cache_read_tokens
+        if cache_write_tokens is not None:
+            given["cache_write_tokens"] = cache_write_tokens
+        return self.report_tokens(given)
+
+    def report_tokens(self, counts: Mapping[str, object], *, is_cache_beside_input: bool | None = None) -> Self:
+        """Record counts under the names that `set_tokens` has for them.
+
+        Args:
+            counts: What is reported.
+            is_cache_beside_input: Whether the input leaves out what was cached, where the report shows it; without
+                it the provider's name decides.
+        """
+        if self._ended:
+            warn_once("tokens.late", "tokens came after the call had ended and are lost: set them inside its block")
+        reported, late = self._reported, self._late
+        for name, value in counts.items():
+            if (count := count_of(value)) is not None:
+                reported[name] = count
+                if name in _AS_REPORTED:
+                    late[_AS_REPORTED[name]] = count
+        if is_cache_beside_input is not None:
+            self._is_cache_beside_input = is_cache_beside_input
+        self.usage = usage = usage_of(self._provider, is_cache_beside_input=self._is_cache_beside_input, **reported)
         if usage.input_tokens is not None:
             late[sc.GEN_AI_INPUT_TOKENS] = usage.input_tokens
         if usage.output_tokens is not None:
@@ -86,15 +113,7 @@ class LLMTracker(Tracker):
             late[sc.GEN_AI_CACHE_READ_TOKENS] = usage.cache_read_tokens
         if usage.cache_write_tokens is not None:
             late[sc.GEN_AI_CACHE_WRITE_TOKENS] = usage.cache_write_tokens
-        self._count(sc.USAGE_CACHED_TOKENS, cached_tokens)
-        self._count(sc.USAGE_CACHE_READ_TOKENS, cache_read_tokens)
-        self._count(sc.USAGE_CACHE_WRITE_TOKENS, cache_write_tokens)
         return self
-
-    def update_tokens(self, **reported: int) -> Self:
-        """Record counts that come piece by piece, as in a stream; each replaces what was reported under its name."""
-        known = {name: count for name, count in self._reported.items() if count is not None}
-        return self.set_tokens(**{**known, **reported})
 
     def set_request_id(
         self,
@@ -125,20 +144,20 @@ class LLMTracker(Tracker):
 
     def set_finish_reason(self, reason: str | Sequence[str]) -> Self:
         """Record why the answer stopped: ``stop``, ``length``, ``content_filter`` …; one, or one a choice."""
-        reasons = [reason] if isinstance(reason, str) else list(reason) if isinstance(reason, Iterable) else []
-        kept = [text for item in reasons if (text := clean(item, "finish_reason")) is not None]
+        reasons = [reason] if isinstance(reason, str) else items_of(reason) or []
+        kept = [text for item in reasons if (text := plain(item, "finish_reason")) is not None]
         if kept:
             self._late[sc.GEN_AI_FINISH_REASONS] = kept
         return self
 
     def set_streaming(self, is_streaming: bool = True) -> Self:
         """Mark the answer as streamed."""
-        self._late[sc.REQUEST_STREAMING] = bool(is_streaming)
+        self._flag(sc.REQUEST_STREAMING, is_streaming)
         return self
 
     def set_cache_hit(self, cache_hit: bool = True) -> Self:
         """Mark the answer as taken from a cache of your own (a semantic cache)."""
-        self._late[sc.REQUEST_CACHE_HIT] = bool(cache_hit)
+        self._flag(sc.REQUEST_CACHE_HIT, cache_hit)
         return self
 
     def set_attempt(self, attempt_number: int) -> Self:
@@ -163,38 +182,57 @@ class LLMTracker(Tracker):
             (sc.GEN_AI_FREQUENCY_PENALTY, frequency_penalty),
             (sc.GEN_AI_PRESENCE_PENALTY, presence_penalty),
         ):
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            # NaN and infinity are outside as well.
+            if isinstance(value, int | float) and not isinstance(value, bool) and -MAX_INT <= value <= MAX_INT:
                 self._late[key] = value
             elif value is not None:
                 warn_once("params.invalid", "a request parameter was not a number; it is left out")
-        if stop_sequences is not None:
-            given = [stop_sequences] if isinstance(stop_sequences, str) else stop_sequences
-            if isinstance(given, Iterable):
-                self._late[sc.GEN_AI_STOP_SEQUENCES] = [item for item in given if isinstance(item, str)]
+        given = [stop_sequences] if isinstance(stop_sequences, str) else items_of(stop_sequences)
+        if given is not None and (
+            kept := [safe_text(item, _MAX_STOP_CHARS) for item in given if isinstance(item, str)]
+        ):
+            self._late[sc.GEN_AI_STOP_SEQUENCES] = kept
         return self
 
-    def set_input_content(self, text: Any) -> Self:
-        """Capture the prompt, if this run is captured; scrubbed, then cut to `max_content_chars`."""
-        return self._capture(sc.EVAL_INPUT_CONTENT, text)
+    def set_input_content(self, text: Any, max_chars: int | None = None) -> Self:
+        """Capture the prompt, if this run is captured; scrubbed, then cut.
 
-    def set_output_content(self, text: Any) -> Self:
-        """Capture the answer, if this run is captured; scrubbed, then cut to `max_content_chars`."""
-        return self._capture(sc.EVAL_OUTPUT_CONTENT, text)
+        Args:
+            text: Text, or data that becomes JSON once it is scrubbed.
+            max_chars: Less than the configured ``max_content_chars``.
+        """
+        return self._capture(sc.EVAL_INPUT_CONTENT, text, max_chars)
 
-    def _capture(self, key: str, text: Any) -> Self:
-        rate = settings.current().content_capture_rate
-        if rate <= 0.0 or text is None:
+    def set_output_content(self, text: Any, max_chars: int | None = None) -> Self:
+        """Capture the answer, if this run is captured; scrubbed, then cut.
+
+        Args:
+            text: Text, or data that becomes JSON once it is scrubbed.
+            max_chars: Less than the configured ``max_content_chars``.
+        """
+        return self._capture(sc.EVAL_OUTPUT_CONTENT, text, max_chars)
+
+    def _capture(self, key: str, text: Any, max_chars: int | None) -> Self:
+        known = settings.current()
+        if known.content_capture_rate <= 0.0 or text is None:
             return self
         try:
             if self._capturing is None:
-                self._capturing = capture_decided(self._run.run_id if self._run is not None else None, rate)
+                run_id = self._run.run_id if self._run is not None else None
+                self._capturing = capture_decided(run_id, known.content_capture_rate)
             if self._capturing:
-                self._late[key] = captured_text(text, settings.current().max_content_chars)
+                limit = known.max_content_chars
+                if type(max_chars) is int and 0 < max_chars < limit:
+                    limit = max_chars
+                self._late[key] = safe_text(text, limit)
         except Exception as error:
             guard.failed("capture", error)
         return self
 
     def _close(self, duration_s: float) -> None:
+        instruments = telemetry.instruments()
+        if instruments is None:
+            return
         run = self._run
         labels: dict[str, Any] = {
             sc.GEN_AI_OPERATION: self._operation,
@@ -207,7 +245,6 @@ class LLMTracker(Tracker):
             labels[sc.ENVIRONMENT] = run.attributes[sc.ENVIRONMENT]
         else:
             labels[sc.ENVIRONMENT] = settings.current().environment
-        instruments = telemetry.instruments()
         instruments.attempts.add(tuple(labels.items()))
         usage = self.usage
         if usage.input_tokens is not None:
@@ -239,10 +276,10 @@ def track_llm_call(
         kwargs: Further attributes, as `add_metadata` takes them.
     """
     return LLMTracker(
-        _plain(provider or vendor, "provider") or "unknown",
-        _plain(model, "model"),
-        _plain(operation, "operation") or ModelOperation.CHAT,
-        client_request_id,
+        plain(provider, "provider") or plain(vendor, "provider") or "unknown",
+        plain(model, "model"),
+        plain(operation, "operation") or ModelOperation.CHAT,
+        plain(client_request_id, "client_request_id") if client_request_id is not None else None,
         kwargs,
     )
 
@@ -296,7 +333,3 @@ def set_token_usage(
         span.set_attributes(tracker.late())
     except Exception as error:
         guard.failed("set_token_usage", error)
-
-
-def _plain(value: object, name: str) -> str | None:
-    return clean(value, name) if value is not None and value != "" else None

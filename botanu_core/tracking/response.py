@@ -4,7 +4,7 @@ from typing import Any
 
 from botanu_core.tracking.llm import LLMTracker
 
-__all__ = ["field", "note_chunk", "note_response"]
+__all__ = ["field", "note"]
 
 
 def field(source: Any, *names: str) -> Any:
@@ -19,58 +19,72 @@ def field(source: Any, *names: str) -> Any:
     return None
 
 
-def note_response(tracker: LLMTracker, response: Any) -> None:
-    """Write what a whole response says; what it does not say stays unknown."""
-    _note_identity(tracker, response)
-    _note_usage(tracker, field(response, "usage", "usage_metadata"))
-
-
-def note_chunk(tracker: LLMTracker, chunk: Any) -> None:
-    """Write what one piece of a stream says.
+def note(tracker: LLMTracker, response: Any) -> None:
+    """Write what a response says, or a piece of one; what it does not say stays as it was.
 
     Args:
         tracker: The call's.
-        chunk: An OpenAI chunk, an Anthropic event, a Responses event, or a dict shaped like one.
+        response: A whole response, an OpenAI chunk, an Anthropic or Responses event, or a dict shaped like one.
     """
-    inner = field(chunk, "message", "response")
-    source = inner if inner is not None and not isinstance(inner, str) else chunk
-    _note_identity(tracker, source)
-    if source is not chunk:
-        _note_identity(tracker, chunk, ids=False)
-    usage = field(chunk, "usage", "usage_metadata") or field(source, "usage", "usage_metadata")
-    if usage is not None:
-        # Anthropic says the input in the first event and the output in the last.
-        tracker.update_tokens(**_counts(usage))
-
-
-def _note_identity(tracker: LLMTracker, response: Any, *, ids: bool = True) -> None:
-    if ids and isinstance(identity := field(response, "id", "response_id"), str):
+    inner = field(response, "message", "response")
+    sources = (response,) if inner is None or isinstance(inner, str) else (inner, response)
+    if isinstance(identity := _first(sources, "id", "response_id"), str):
         tracker.set_request_id(identity)
-    if ids and isinstance(model := field(response, "model", "model_version"), str):
+    if isinstance(model := _first(sources, "model", "model_version"), str):
         tracker.set_response_model(model)
-    reason = field(response, "stop_reason", "finish_reason") or field(field(response, "delta"), "stop_reason")
-    if isinstance(reason, str):
-        tracker.set_finish_reason(reason)
-        return
-    choices = field(response, "choices")
-    if isinstance(choices, list):
-        reasons = [text for choice in choices if isinstance(text := field(choice, "finish_reason"), str)]
-        if reasons:
+    for source in sources:
+        if reasons := _reasons(source):
             tracker.set_finish_reason(reasons)
-
-
-def _note_usage(tracker: LLMTracker, usage: Any) -> None:
+            break
+    # Anthropic says the input in the first event and the output in the last.
+    usage = _first(sources, "usage", "usage_metadata")
     if usage is not None:
-        tracker.set_tokens(**_counts(usage))
+        counts, is_cache_beside_input = _counts(usage)
+        tracker.report_tokens(counts, is_cache_beside_input=is_cache_beside_input)
 
 
-def _counts(usage: Any) -> dict[str, int]:
-    details = field(usage, "prompt_tokens_details", "input_tokens_details")
-    found = {
-        "input_tokens": field(usage, "prompt_tokens", "input_tokens", "inputTokens", "prompt_token_count"),
-        "output_tokens": field(usage, "completion_tokens", "output_tokens", "outputTokens", "candidates_token_count"),
-        "cached_tokens": field(details, "cached_tokens"),
+def _first(sources: tuple[Any, ...], *names: str) -> Any:
+    for source in sources:
+        if (value := field(source, *names)) is not None:
+            return value
+    return None
+
+
+def _reasons(response: Any) -> list[str]:
+    reason = field(response, "stop_reason", "finish_reason", "stopReason") or field(
+        field(response, "delta"), "stop_reason"
+    )
+    if isinstance(reason, str):
+        return [reason]
+    choices = field(response, "choices", "candidates")
+    if not isinstance(choices, list):
+        return []
+    return [text for choice in choices if isinstance(text := field(choice, "finish_reason"), str)]
+
+
+def _counts(usage: Any) -> tuple[dict[str, Any], bool | None]:
+    """The counts, and whether their own names show that the input leaves out what was cached.
+
+    A proxy answers for a provider in another one's words: what a name means goes with the name.
+    """
+    details = field(usage, "prompt_tokens_details", "input_tokens_details", "input_token_details")
+    output = field(usage, "completion_tokens", "output_tokens", "outputTokens", "candidates_token_count")
+    thoughts = field(usage, "thoughts_token_count")  # Gemini's reasoning stands beside its answer
+    if isinstance(thoughts, int):
+        output = thoughts + (output if isinstance(output, int) else 0)
+    beside = {
         "cache_read_tokens": field(usage, "cache_read_input_tokens", "cacheReadInputTokens"),
         "cache_write_tokens": field(usage, "cache_creation_input_tokens", "cacheWriteInputTokens"),
     }
-    return {name: value for name, value in found.items() if value is not None}
+    found = {
+        "input_tokens": field(usage, "prompt_tokens", "input_tokens", "inputTokens", "prompt_token_count"),
+        "output_tokens": output,
+        "cached_tokens": field(details, "cached_tokens", "cache_read") or field(usage, "cached_content_token_count"),
+        **beside,
+    }
+    if details is not None or field(usage, "prompt_tokens", "prompt_token_count") is not None:
+        found["cache_write_tokens"] = beside["cache_write_tokens"] or field(
+            details, "cache_write_tokens", "cache_creation"
+        )
+        return found, False
+    return found, True if any(count is not None for count in beside.values()) else None

@@ -1,9 +1,10 @@
 """A client's stream, read by its caller as ever, while its call stays open until it is really over."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from botanu_core.tracking.llm import LLMTracker
+from botanu_core.tracking.response import field
 
 __all__ = ["tracked_stream"]
 
@@ -11,7 +12,7 @@ Note = Callable[[LLMTracker, Any], None] | None
 
 
 def tracked_stream(result: Any, tracker: LLMTracker, note: Note) -> Any:
-    """`result` watched, if it is a stream: an iterator or async iterator; else `None`.
+    """`result` watched, if it is a stream: an iterator, an async iterator, or what is entered for one; else `None`.
 
     What comes back says it is of the stream's own class and hands every attribute on to it.
     """
@@ -20,7 +21,14 @@ def tracked_stream(result: Any, tracker: LLMTracker, note: Note) -> Any:
         return _AsyncStream(result, tracker, note)
     if hasattr(kind, "__next__"):
         return _Stream(result, tracker, note)
+    # A stream manager (`client.messages.stream(…)`) asks the provider when it is entered, not before. What can be
+    # closed or iterated is no manager but a response.
+    if (hasattr(kind, "__enter__") or hasattr(kind, "__aenter__")) and not _RESPONSE_LIKE.intersection(dir(kind)):
+        return _Manager(result, tracker, note)
     return None
+
+
+_RESPONSE_LIKE: Final = frozenset(("close", "aclose", "__iter__", "__aiter__", "__getitem__", "__call__", "__await__"))
 
 
 class _Watched:
@@ -36,14 +44,26 @@ class _Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._botanu_stream, name)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # Copied or pickled it is what the client's own stream would be.
+        return self._botanu_stream.__reduce_ex__(protocol)
+
     def _seen(self, item: Any) -> Any:
         if self._botanu_note is not None:
             self._botanu_note(self._botanu_tracker, item)
         return item
 
+    def _over(self, error: BaseException | None = None) -> None:
+        if self._botanu_note is not None:
+            # What the client itself has put together: `text_stream` and its like do not pass by here.
+            whole = field(self._botanu_stream, "current_message_snapshot", "current_completion_snapshot")
+            if whole is not None:
+                self._botanu_note(self._botanu_tracker, whole)
+        self._botanu_tracker.finish(error)
+
     def __del__(self) -> None:
         # Dropped half-way: the call ends with what was seen of it.
-        self._botanu_tracker.finish()
+        self._over()
 
 
 class _Stream(_Watched):
@@ -54,10 +74,10 @@ class _Stream(_Watched):
         try:
             return self._seen(next(self._botanu_stream))
         except StopIteration:
-            self._botanu_tracker.finish()
+            self._over()
             raise
         except BaseException as error:
-            self._botanu_tracker.finish(error)
+            self._over(error)
             raise
 
     def __enter__(self) -> "_Stream":
@@ -66,13 +86,13 @@ class _Stream(_Watched):
         return self
 
     def __exit__(self, *error: Any) -> Any:
-        self._botanu_tracker.finish(error[1])
+        self._over(error[1])
         leave = getattr(self._botanu_stream, "__exit__", None)
         return leave(*error) if leave is not None else None
 
     def close(self) -> None:
         """Close the client's stream and end the call."""
-        self._botanu_tracker.finish()
+        self._over()
         close = getattr(self._botanu_stream, "close", None)
         if close is not None:
             close()
@@ -86,10 +106,10 @@ class _AsyncStream(_Watched):
         try:
             return self._seen(await self._botanu_stream.__anext__())
         except StopAsyncIteration:
-            self._botanu_tracker.finish()
+            self._over()
             raise
         except BaseException as error:
-            self._botanu_tracker.finish(error)
+            self._over(error)
             raise
 
     async def __aenter__(self) -> "_AsyncStream":
@@ -98,17 +118,63 @@ class _AsyncStream(_Watched):
         return self
 
     async def __aexit__(self, *error: Any) -> Any:
-        self._botanu_tracker.finish(error[1])
+        self._over(error[1])
         leave = getattr(self._botanu_stream, "__aexit__", None)
         return await leave(*error) if leave is not None else None
 
     async def close(self) -> None:
         """Close the client's stream and end the call."""
-        self._botanu_tracker.finish()
+        self._over()
         close = getattr(self._botanu_stream, "close", None) or getattr(self._botanu_stream, "aclose", None)
-        if close is not None:
-            await close()
+        closing = close() if close is not None else None
+        if closing is not None:
+            await closing
 
     async def aclose(self) -> None:
         """The same, as async generators spell it."""
         await self.close()
+
+
+class _Manager(_Watched):
+    """What is entered for a stream: the call lasts until it is left."""
+
+    _botanu_entered: _Watched | None = None
+
+    def _over(self, error: BaseException | None = None) -> None:
+        if self._botanu_entered is not None:
+            self._botanu_entered._over(error)
+        else:
+            self._botanu_tracker.finish(error)
+
+    def _enter(self, stream: Any) -> Any:
+        # Kept, so that the call does not end where the caller keeps only the stream's text.
+        self._botanu_entered = tracked_stream(stream, self._botanu_tracker, self._botanu_note)
+        return stream if self._botanu_entered is None else self._botanu_entered
+
+    def __enter__(self) -> Any:
+        self._botanu_tracker.attach()
+        try:
+            return self._enter(self._botanu_stream.__enter__())
+        except BaseException as error:
+            self._over(error)
+            raise
+        finally:
+            self._botanu_tracker.detach()
+
+    def __exit__(self, *error: Any) -> Any:
+        self._over(error[1])
+        return self._botanu_stream.__exit__(*error)
+
+    async def __aenter__(self) -> Any:
+        self._botanu_tracker.attach()
+        try:
+            return self._enter(await self._botanu_stream.__aenter__())
+        except BaseException as error:
+            self._over(error)
+            raise
+        finally:
+            self._botanu_tracker.detach()
+
+    async def __aexit__(self, *error: Any) -> Any:
+        self._over(error[1])
+        return await self._botanu_stream.__aexit__(*error)

@@ -1,16 +1,17 @@
 """Tool calls that a model asked for."""
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from botanu_core import semconv as sc
 from botanu_core import settings
-from botanu_core.model.run import clean
 from botanu_core.model.vocabulary import ModelOperation, provider_name
-from botanu_core.tracking.tracker import Tracker, metadata_attributes
+from botanu_core.tracking.tracker import Tracker, plain
 
 __all__ = ["ToolTracker", "track_tool_call"]
+
+_NO_EXCEPTION: Final = "_OTHER"  # what OpenTelemetry calls an error without a class
 
 
 class ToolTracker(Tracker):
@@ -31,11 +32,9 @@ class ToolTracker(Tracker):
             items_returned: Rows, documents, hits.
             bytes_processed: Bytes read or written.
         """
-        self._late[sc.TOOL_SUCCESS] = bool(success)
+        self._flag(sc.TOOL_SUCCESS, success)
         self._count(sc.TOOL_ITEMS_RETURNED, items_returned)
         self._count(sc.TOOL_BYTES_PROCESSED, bytes_processed)
-        if not success and self._error is None:
-            self.span.set_status(Status(StatusCode.ERROR, "the tool reported no success"))
         return self
 
     def set_tool_call_id(self, tool_call_id: str) -> Self:
@@ -47,6 +46,9 @@ class ToolTracker(Tracker):
         self._late[sc.TOOL_DURATION_MS] = duration_s * 1000
         if self._error is not None:
             self._late[sc.TOOL_SUCCESS] = False
+        elif self._late.get(sc.TOOL_SUCCESS) is False:
+            self._late[sc.ERROR_TYPE] = _NO_EXCEPTION
+            self.span.set_status(Status(StatusCode.ERROR, "the tool reported no success"))
 
 
 def track_tool_call(
@@ -66,14 +68,13 @@ def track_tool_call(
         vendor: Another name for `provider`.
         kwargs: Further attributes, as `add_metadata` takes them.
     """
-    name = clean(tool_name, "tool_name") or "unknown"
+    name = plain(tool_name, "tool_name") or "unknown"
     attributes: dict[str, Any] = {
         sc.GEN_AI_OPERATION: ModelOperation.EXECUTE_TOOL,
         sc.GEN_AI_TOOL_NAME: name,
-        **metadata_attributes(kwargs),
     }
-    if (call_id := clean(tool_call_id, "tool_call_id")) is not None:
+    if (call_id := plain(tool_call_id, "tool_call_id")) is not None:
         attributes[sc.GEN_AI_TOOL_CALL_ID] = call_id
-    if (theirs := clean(provider or vendor, "provider")) is not None:
+    if (theirs := plain(provider, "provider") or plain(vendor, "provider")) is not None:
         attributes[sc.GEN_AI_PROVIDER] = attributes[sc.VENDOR] = provider_name(theirs, settings.current().semconv)
-    return ToolTracker(f"execute_tool {name}", SpanKind.INTERNAL, attributes)
+    return ToolTracker(f"execute_tool {name}", SpanKind.INTERNAL, attributes, kwargs)

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import Token
+from enum import Enum
+from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -18,9 +20,16 @@ from botanu_core.privacy.content import safe_text
 from botanu_core.runtime import guard, telemetry
 from botanu_core.runtime.context import SPAN_KEY, RunContext, current_run, record_error, restore, run_attributes
 
-__all__ = ["Tracker"]
+__all__ = ["MAX_INT", "Tracker", "items_of", "plain"]
+
+MAX_INT: Final = 2**63 - 1
+"""The largest whole number that OTLP can carry."""
 
 _MAX_METADATA_CHARS: Final = 1024
+# An SDK span holds 128 attributes and drops the oldest, which are the run's.
+_MAX_METADATA: Final = 32
+_MAX_ITEMS: Final = 128
+_NO_METADATA: Final[Mapping[str, Any]] = {}
 
 
 class Tracker:
@@ -30,12 +39,17 @@ class Tracker:
     return the tracker, never raise, and leave out what will not do.
     """
 
-    __slots__ = ("_attributes", "_context", "_ended", "_error", "_kind", "_late", "_name", "_previous", "_run",
-                 "_started_ns", "_token", "span")  # fmt: skip
+    __slots__ = ("_attributes", "_context", "_ended", "_error", "_kind", "_late", "_metadata_left", "_name",
+                 "_previous", "_run", "_started_ns", "_token", "span")  # fmt: skip
 
-    def __init__(self, name: str, kind: SpanKind, attributes: dict[str, Any]) -> None:
+    def __init__(
+        self, name: str, kind: SpanKind, attributes: dict[str, Any], metadata: Mapping[str, Any] = _NO_METADATA
+    ) -> None:
         self._name, self._kind, self._attributes = name, kind, attributes
         self._late: dict[str, Any] = {}
+        self._metadata_left = _MAX_METADATA
+        if metadata:
+            attributes.update(self._metadata(metadata))
         self._run: RunContext | None = None
         self._error: BaseException | None = None
         self._ended = False
@@ -46,7 +60,11 @@ class Tracker:
     # --- its life -----------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
-        """Start the span without making it current."""
+        """Start the span without making it current. Twice counts once: a tracker is for one call."""
+        if self._started_ns:
+            if self._ended:
+                warn_once("tracker.reused", "a tracker is for one call: make a new one for the next")
+            return self
         telemetry.noticed()
         context = otel.get_current()
         self._run = current_run(context)
@@ -57,18 +75,22 @@ class Tracker:
         return self
 
     def finish(self, error: BaseException | None = None) -> None:
-        """End the span. Twice counts once.
+        """End the span. Twice counts once; one that never started is no call.
 
         Args:
             error: What ended it, if it failed.
         """
-        if self._ended:
+        if self._ended or not self._started_ns:
             return
         self._ended = True
         try:
             if error is not None:
                 self._fail(error)
             self._close((time.perf_counter_ns() - self._started_ns) / 1e9)
+        except Exception as failure:
+            guard.failed("tracker end", failure)
+        try:
+            # Apart from the above: a meter that fails must not cost the span its attributes.
             if self._late:
                 self.span.set_attributes(self._late)
         except Exception as failure:
@@ -80,6 +102,8 @@ class Tracker:
 
     def attach(self) -> None:
         """Make the span current, in this context."""
+        if self._token is not None:
+            return
         self._previous = otel.get_current()
         self._context = Context({**self._previous, SPAN_KEY: self.span})
         self._token = otel.attach(self._context)
@@ -118,18 +142,37 @@ class Tracker:
         return self
 
     def _fail(self, error: BaseException) -> None:
-        if error is self._error:
+        # Cancellation and a generator's end are no errors: neither on the span nor in metrics.
+        if error is self._error or not isinstance(error, Exception):
             return
         self._error = error
         record_error(self._run, self.span, error)
 
-    def add_metadata(self, **metadata: Any) -> Self:
+    def add_metadata(self, /, **metadata: Any) -> Self:
         """Add attributes of your own: ``add_metadata(prompt_version="v2")`` is ``botanu.prompt_version``.
 
-        A name that Botanu uses itself is written as ``botanu.metadata.<name>``. Text is scrubbed.
+        A name that Botanu uses itself is written as ``botanu.metadata.<name>``. At most 32 names a call; text is
+        scrubbed, and cut to 1,024 characters.
         """
-        self._late.update(metadata_attributes(metadata))
+        self._late.update(self._metadata(metadata))
         return self
+
+    def _metadata(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """The user's own facts as attributes; what will not do is left out and warned about once."""
+        found: dict[str, Any] = {}
+        for name, value in metadata.items():
+            key, kept = _metadata_key(name), _attribute_value(value)
+            if key is None or kept is None:
+                if value is not None:
+                    warn_once("metadata.type", "metadata must be text, numbers, booleans or lists of one of them")
+                continue
+            if key not in self._late and key not in self._attributes:
+                if self._metadata_left <= 0:
+                    warn_once("metadata.full", "only the first %d metadata items of a call are kept", _MAX_METADATA)
+                    continue
+                self._metadata_left -= 1
+            found[key] = kept
+        return found
 
     def attributes(self) -> dict[str, Any]:
         """Everything set so far."""
@@ -139,10 +182,21 @@ class Tracker:
         """What the setters have set so far."""
         return dict(self._late)
 
+    def _rename(self, name: str) -> None:
+        self._name = name
+        if self.span.is_recording():
+            self.span.update_name(name)
+
     def _text(self, key: str, value: object) -> None:
-        text = clean(value, key)
+        text = plain(value, key)
         if text is not None:
             self._late[key] = text
+
+    def _flag(self, key: str, value: object) -> None:
+        try:
+            self._late[key] = bool(value)
+        except Exception as error:
+            warn_once("flag.invalid", "a flag was neither true nor false; it is left out", error=error)
 
     def _count(self, key: str, value: object) -> None:
         count = count_of(value)
@@ -150,32 +204,47 @@ class Tracker:
             self._late[key] = count
 
 
-def metadata_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """User's own facts as span attributes; those that are no attribute value are left out and warned about once."""
-    found: dict[str, Any] = {}
-    for name, value in metadata.items():
-        kept = _attribute_value(value)
-        if kept is None:
-            if value is not None:
-                warn_once("metadata.type", "metadata must be text, numbers, booleans or lists of them")
-            continue
-        key = sc.BAGGAGE_PREFIX + name
-        found[key if key not in _RESERVED else f"botanu.metadata.{name}"] = kept
-    return found
+def plain(value: object, what: str) -> str | None:
+    """`clean`, with a member of an enumeration written by its value: its `str()` is ``Model.SMALL``."""
+    return clean(value.value if type(value) is not str and isinstance(value, Enum) else value, what)
+
+
+def items_of(values: object) -> list[Any] | None:
+    """The first 128 items of a list or its like; `None` where it is none or cannot be read."""
+    if not isinstance(values, Sequence) or isinstance(values, str | bytes | bytearray | memoryview):
+        return None
+    try:
+        return list(islice(values, _MAX_ITEMS))
+    except Exception as error:
+        warn_once("items.unreadable", "a list could not be read and is left out", error=error)
+        return None
+
+
+def _metadata_key(name: object) -> str | None:
+    text = clean(name, "metadata name")
+    if text is None:
+        return None
+    key = sc.BAGGAGE_PREFIX + text
+    family, dot, _ = text.partition(".")
+    return f"botanu.metadata.{text}" if key in _RESERVED or (dot and family in _FAMILIES) else key
 
 
 def _attribute_value(value: Any) -> Any:
+    if isinstance(value, Enum):
+        value = value.value
     if isinstance(value, str):
         return safe_text(value, _MAX_METADATA_CHARS)
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool | float):
         return value
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        items = [_attribute_value(item) for item in value[:128] if not isinstance(item, list | tuple)]
-        kinds = {type(item) for item in items}
-        return items if len(kinds) <= 1 and None not in items else None
-    return None
+    if isinstance(value, int):
+        return value if -MAX_INT <= value <= MAX_INT else None
+    given = items_of(value)
+    if given is None or any(isinstance(item, list | tuple) for item in given):
+        return None
+    items = [_attribute_value(item) for item in given]
+    return items if None not in items and len({type(item) for item in items}) <= 1 else None
 
 
-_RESERVED: Final = frozenset(
-    value for name, value in vars(sc).items() if name.isupper() and isinstance(value, str) and value.startswith("botanu.")
-)  # fmt: skip
+_OURS: Final = [value for name, value in vars(sc).items() if name.isupper() and isinstance(value, str)]
+_RESERVED: Final = frozenset(value for value in _OURS if value.startswith(sc.BAGGAGE_PREFIX))
+_FAMILIES: Final = frozenset(("metadata", "cost", *(key.split(".")[1] for key in _RESERVED if key.count(".") > 1)))
