@@ -4,26 +4,27 @@ import atexit
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TextIO
 
 from opentelemetry import propagate, trace
-from opentelemetry.sdk.trace import TracerProvider
 
 from botanu_core import log, settings
 from botanu_core.errors import ConfigError
 from botanu_core.log import logger
-from botanu_core.runtime import telemetry
+from botanu_core.runtime import guard, telemetry
 from botanu_core.runtime.propagator import BotanuPropagator
 from botanu_core.sdk import grounds
 from botanu_core.sdk.config import BotanuConfig
 from botanu_core.sdk.grounds import Ground
 from botanu_core.sdk.instrument import InstrumentReport, switch_off, switch_on
+from botanu_core.sdk.outlet import renewed
 from botanu_core.sdk.signals import Signals, resource_of
 from botanu_core.version import __version__
 
-__all__ = ["Report", "disable", "doctor", "enable"]
+__all__ = ["Report", "disable", "doctor", "enable", "flush"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ class Report:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield f"Botanu {__version__}: {'on' if self.enabled else 'off; call botanu.enable()'}"
+        yield f"Botanu {__version__}: {'on' if self.enabled else 'off' if self.notes else 'off; call botanu.enable()'}"
         if self.enabled:
             yield f"  provider   {self.provider}"
         for signal, where in self.signals.items():
@@ -59,6 +60,7 @@ class Report:
             found = [each for each in self.instruments if each.state == state]
             if state in ("on", "already on") and found:
                 yield f"  {state:<10} {', '.join(each.name for each in found)}"
+                yield from (f"  {'':<10} {each.name}: {each.detail}" for each in found if "prompts" in each.detail)
             elif found:
                 yield from (f"  {state:<10} {each.name}: {each.detail}" for each in found)
         for note in self.notes:
@@ -72,23 +74,24 @@ class _Enabled:
 
     def __init__(self, config: BotanuConfig) -> None:
         self.config = config
-        found = grounds.find()
-        provider = found if found is not None else grounds.make_own(resource_of(config))
-        own = found is None
-        self.ground: Ground = grounds.take(
-            provider, "own" if own else "application" if isinstance(provider, TracerProvider) else "foreign"
-        )
-        self.own = provider if own else None
         self.instruments: tuple[InstrumentReport, ...] = ()
+        self._all_sent: bool | None = None
+        found = grounds.find()
+        self.own = grounds.make_own(resource_of(config)) if found is None else None
+        self.ground: Ground = grounds.take(found or self.own or trace.get_tracer_provider())
         self.propagator = self._wrap_propagator()
         try:
             self.signals = Signals.set_up(config, self.ground)
         except BaseException:
             self.take_away()
             raise
-        telemetry.use(meter_provider=self.signals.meter_provider, logger_provider=self.signals.logger_provider)
+        self._use_signals()
         self.instruments = tuple(switch_on(config.instrument, config.skip_instruments))
         telemetry.watch(self.look)
+        telemetry.on_farewell(flush)
+
+    def _use_signals(self) -> None:
+        telemetry.use(meter_provider=self.signals.meter_provider, logger_provider=self.signals.logger_provider)
 
     def _wrap_propagator(self) -> BotanuPropagator:
         current = propagate.get_global_textmap()
@@ -100,22 +103,22 @@ class _Enabled:
 
     def look(self) -> None:
         """Called whenever a run is opened: has the application brought its own provider or propagator since?"""
-        if propagate.get_global_textmap() is not self.propagator:
-            with _lock:
+        if propagate.get_global_textmap() is self.propagator and trace.get_tracer_provider() is self.ground.provider:
+            return
+        with _lock:
+            if _state.enabled is self:  # else another thread has called `disable()` meanwhile
                 self.propagator = self._wrap_propagator()
-        if trace.get_tracer_provider() is not self.ground.provider:
-            with _lock:
                 self._settle_on(trace.get_tracer_provider())
 
     def _settle_on(self, provider: trace.TracerProvider) -> None:
         """Stand on the provider that the application has set after `enable()`."""
-        if provider is self.ground.provider or not isinstance(provider, TracerProvider):
+        if provider is self.ground.provider or isinstance(provider, trace.ProxyTracerProvider):
             return
-        before = self.ground
-        self.ground = grounds.take(provider, "application")
-        if isinstance(before.provider, TracerProvider):
+        before, self.ground = self.ground, grounds.take(provider)
+        if before.kind != "own":
             grounds.release(before)
-            grounds.move(before.provider, provider)
+        if self.ground.kind == "foreign":
+            return  # tracers of our own provider go on making spans for our own way out
         if self.config.otlp_endpoint is not None and self.signals.spans is not None:
             grounds.add(self.ground, self.signals.spans)
         else:
@@ -124,19 +127,41 @@ class _Enabled:
                 target=self.signals.forget_spans, args=(self.config.shutdown_timeout_s,), daemon=True
             ).start()
 
+    def begin_in_child(self) -> None:
+        """Go on in a forked child, which reports its own sums and nothing of the parent's."""
+        outlet = self.signals.outlets.get("metrics")
+        if self.signals.meter_provider is not None and outlet is not None:
+            resource = resource_of(self.config)
+            self.signals.meter_provider = renewed(self.signals.meter_provider, outlet, self.config, resource)
+            self._use_signals()
+
     def shut_down(self, timeout_s: float) -> bool:
-        """End what leaves; the rest of the process goes on."""
-        return self.signals.shut_down(timeout_s)
+        """Send what is left, within `timeout_s`, and say what was lost; the rest of the process goes on."""
+        if self._all_sent is not None:  # by the handler at exit
+            return self._all_sent
+        signals = self.signals
+        signals.shut_down(timeout_s)
+        lost = signals.lost()
+        if lost:
+            nouns = {"traces": "span", "logs": "event"}
+            logger.warning(
+                "dropped %s: the collector at %s did not take them",
+                " and ".join(f"{count} {nouns[signal]}{'s' * (count != 1)}" for signal, count in lost.items()),
+                " and ".join(dict.fromkeys(signals.outlets[signal].collector for signal in lost)),
+            )
+        self._all_sent = not lost
+        return self._all_sent
 
     def take_away(self) -> None:
         """Undo everything that was added to the process."""
         telemetry.watch(None)
+        telemetry.on_farewell(None)
         switch_off(self.instruments)
         if propagate.get_global_textmap() is self.propagator:
             propagate.set_global_textmap(self.propagator.inner)
         grounds.release(self.ground)
         telemetry.use()
-        if isinstance(self.own, TracerProvider):
+        if self.own is not None:
             grounds.leave(self.own)
 
     def report(self) -> Report:
@@ -192,16 +217,34 @@ def enable(config: BotanuConfig | None = None, **fields: Any) -> Report:
                 logger.info("enable() was called again; the first call holds (botanu.disable() ends it)")
             return _state.enabled.report()
         chosen = config if config is not None else BotanuConfig.load(**fields)
-        if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-            return Report(enabled=False, notes=("OTEL_SDK_DISABLED=true: nothing was switched on",))
+        if _is_switched_off():
+            return _off()
         settings.activate(replace(chosen.settings(), in_baggage=True))
         try:
             _state.enabled = _Enabled(chosen)
         except BaseException:
             settings.activate(None)
             raise
+        # Finalizers run at exit too, and the first one there is brings their turn: let it be after ours. The exporters'
+        # connection pools have some, and would be closed before the last export.
+        weakref.finalize(_state, id, None).detach()
         atexit.register(_at_exit)
         return _state.enabled.report()
+
+
+def flush(timeout_s: float | None = None) -> bool:
+    """Send what is waiting now: before a process is frozen or killed, as in serverless functions.
+
+    Args:
+        timeout_s: How long to wait for the collector; the configured ``shutdown_timeout_s`` without it.
+
+    Returns:
+        Whether all of it was handed over in time; also true where nothing is on.
+    """
+    enabled = _state.enabled
+    if enabled is None:
+        return True
+    return enabled.signals.flush(enabled.config.shutdown_timeout_s if timeout_s is None else timeout_s)
 
 
 def disable(timeout_s: float | None = None) -> bool:
@@ -230,21 +273,51 @@ def doctor(file: TextIO | None = None) -> Report:
         file: Where to; standard output without it.
     """
     enabled = _state.enabled
-    report = enabled.report() if enabled is not None else Report(enabled=False, counts=log.counted())
+    report = enabled.report() if enabled is not None else _off()
     print(report, file=file if file is not None else sys.stdout)
     return report
+
+
+def _off() -> Report:
+    notes = ("OTEL_SDK_DISABLED=true: nothing was switched on",) if _is_switched_off() else ()
+    return Report(enabled=False, notes=notes, counts=log.counted())
+
+
+def _is_switched_off() -> bool:
+    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
 def _at_exit() -> None:
     enabled = _state.enabled
     if enabled is not None:
-        # Half a second of the limit is left for the interpreter and for the application's own handlers.
-        enabled.shut_down(max(0.5, enabled.config.shutdown_timeout_s - 0.5))
+        # The rest of the limit is left for the interpreter and for the application's own handlers.
+        enabled.shut_down(enabled.config.shutdown_timeout_s * _SHARE_AT_EXIT)
+
+
+_SHARE_AT_EXIT: Final = 0.7
 
 
 def _after_fork_in_child() -> None:
+    # Another thread of the parent may have held the lock when the process was copied.
     global _lock
     _lock = threading.RLock()
+    enabled = _state.enabled
+    if enabled is None:
+        return
+    try:
+        enabled.begin_in_child()
+        multiprocessing = sys.modules.get("multiprocessing.util")
+        if multiprocessing is not None:
+            # Its children leave by os._exit, past atexit; they forget all finalizers before they run this.
+            multiprocessing.register_after_fork(enabled, _in_multiprocessing_child)
+    except Exception as error:
+        guard.failed("fork", error)
+
+
+def _in_multiprocessing_child(_enabled: _Enabled) -> None:
+    from multiprocessing.util import Finalize
+
+    Finalize(None, _at_exit, exitpriority=0)
 
 
 if hasattr(os, "register_at_fork"):

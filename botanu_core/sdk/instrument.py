@@ -38,10 +38,15 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "inject_trace_context": True,
     },
 }
-# Libraries whose instrumentors put prompts and answers on spans by default, and the variables that stop them.
+# Libraries whose instrumentors put prompts and answers on spans by default, and what stops them. Some read it when
+# they are switched on, others at every call.
 _RECORD_CONTENT: Final = {
-    "opentelemetry-semantic-conventions-ai": "TRACELOOP_TRACE_CONTENT=false",
-    "openinference-instrumentation": "OPENINFERENCE_HIDE_INPUTS=true and OPENINFERENCE_HIDE_OUTPUTS=true",
+    "opentelemetry-semantic-conventions-ai": {"TRACELOOP_TRACE_CONTENT": "false"},
+    "openinference-instrumentation": {
+        "OPENINFERENCE_HIDE_INPUTS": "true",
+        "OPENINFERENCE_HIDE_OUTPUTS": "true",
+        "OPENINFERENCE_HIDE_EMBEDDINGS_TEXT": "true",  # hiding inputs leaves it
+    },
 }
 # Names whose distribution is opentelemetry-instrumentation-<name>, and those whose is another. A name that is in
 # neither gets no `pip install` line: it would be a guess, and a stranger may have registered what is guessed.
@@ -81,16 +86,20 @@ class InstrumentReport:
         state: ``"on"`` by us; ``"already on"`` by the application, and so not ours to switch off; ``"absent"``: it
             or its library is not installed; ``"broken"``: it raised; ``"skipped"``: not wanted.
         detail: Why, or which distribution it is; one line.
+        withheld: Variables of the environment, with their values, that keep prompts off its spans and that we have set.
     """
 
     name: str
     state: State
     detail: str = ""
     instrumentor: Any = field(default=None, repr=False, compare=False)
+    withheld: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
 def switch_on(wanted: str | Collection[str], skip: Collection[str] = ()) -> list[InstrumentReport]:
     """Switch on the installed instrumentors that are wanted, and say what became of each.
+
+    Those that put prompts and answers on spans by default do not, unless the user has set their own variable.
 
     Args:
         wanted: ``"all"``, ``"none"``, or names in any spelling. ``"all"`` as one of several names adds to it those
@@ -106,9 +115,10 @@ def switch_on(wanted: str | Collection[str], skip: Collection[str] = ()) -> list
         return []
     reasons = _left_alone(names, skip)
     points = _installed()
-    reports = [
-        _skipped(point, reasons) or _start(point) for point in points if "all" in names or _plain(point.name) in names
-    ]
+    chosen = [point for point in points if "all" in names or _plain(point.name) in names]
+    withheld: dict[str, str] = {}
+    reports = [_skipped(point, reasons) or _start(point, withheld) for point in chosen]
+    _release({name: off for name, off in withheld.items() if not any(name in report.withheld for report in reports)})
     there = {_plain(point.name) for point in points} | {"all", "none"}
     absent = [_not_installed(name, points) for plain, name in names.items() if plain not in there]
     return reports + absent
@@ -116,16 +126,21 @@ def switch_on(wanted: str | Collection[str], skip: Collection[str] = ()) -> list
 
 def switch_off(reports: Iterable[InstrumentReport]) -> None:
     """Switch off what `switch_on` switched on, last first; those of the application stay as they are."""
-    for report in reversed([report for report in reports if report.state == "on"]):
+    ours = [report for report in reports if report.state == "on"]
+    stuck: set[str] = set()
+    for report in reversed(ours):
         try:
             _stop(report)
         except Exception as error:
+            stuck |= report.withheld.keys()  # it may be on still
             warn_once(
                 f"instrument.off.{report.name}",
                 "the %s instrumentor raised when switched off",
                 report.name,
                 error=error,
             )
+    for report in ours:
+        _release({name: off for name, off in report.withheld.items() if name not in stuck})
 
 
 def _stop(report: InstrumentReport) -> None:
@@ -173,7 +188,7 @@ def _skipped(point: EntryPoint, reasons: dict[str, str]) -> InstrumentReport | N
     return InstrumentReport(point.name, "skipped", reason) if reason else None
 
 
-def _start(point: EntryPoint) -> InstrumentReport:
+def _start(point: EntryPoint, withheld: dict[str, str]) -> InstrumentReport:
     try:
         missing = _missing_library(point)
         if missing:
@@ -181,10 +196,11 @@ def _start(point: EntryPoint) -> InstrumentReport:
         instrumentor = point.load()()
         if getattr(instrumentor, "is_instrumented_by_opentelemetry", False):
             return InstrumentReport(point.name, "already on", "it was on before, and is left as it is")
+        content = _withhold(point, withheld)
         instrumentor.instrument(raise_exception_on_conflict=True, **_OPTIONS.get(_plain(point.name), {}))
         if not getattr(instrumentor, "is_instrumented_by_opentelemetry", True):
             return InstrumentReport(point.name, "broken", "it did not switch on and raised nothing")
-        return InstrumentReport(point.name, "on", _description(point), instrumentor)
+        return InstrumentReport(point.name, "on", _description(point, content), instrumentor, content)
     except ModuleNotFoundError as error:
         return InstrumentReport(point.name, "absent", _short(error))
     except (Exception, SystemExit) as error:
@@ -211,15 +227,29 @@ def _needs(conflict: Any) -> str:
     return f"needs {wanted}, found {', '.join(found)}" if found else f"needs {wanted}"
 
 
-def _description(point: EntryPoint) -> str:
-    if point.dist is None:
-        return ""
-    text = f"{point.dist.name} {point.dist.version}"
-    requirements = {re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0].lower() for line in point.dist.requires or ()}
-    for library, cure in _RECORD_CONTENT.items():
-        if library in requirements and not os.environ.get(cure.partition("=")[0]):
-            text += f"; puts prompts and answers on spans unless {cure}"
-    return text
+def _withhold(point: EntryPoint, withheld: dict[str, str]) -> dict[str, str]:
+    """Set what keeps prompts off this one's spans, where the user has not; what we have set is in `withheld`, too."""
+    found: dict[str, str] = {}
+    for line in (point.dist.requires or ()) if point.dist is not None else ():
+        library = re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0].lower().replace("_", "-")
+        for name, off in _RECORD_CONTENT.get(library, {}).items():
+            if not os.environ.get(name, "").strip():
+                os.environ[name] = withheld[name] = off
+            if name in withheld:
+                found[name] = off
+    return found
+
+
+def _release(withheld: dict[str, str]) -> None:
+    for name, off in withheld.items():
+        if os.environ.get(name) == off:  # else somebody has changed it, and it is no longer ours
+            del os.environ[name]
+
+
+def _description(point: EntryPoint, withheld: dict[str, str]) -> str:
+    text = f"{point.dist.name} {point.dist.version}" if point.dist is not None else ""
+    cure = ", ".join(f"{name}={'true' if off == 'false' else 'false'}" for name, off in withheld.items())
+    return f"{text}, prompts withheld; set {cure} to record them" if cure else text
 
 
 def _not_installed(name: str, points: Iterable[EntryPoint]) -> InstrumentReport:

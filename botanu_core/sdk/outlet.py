@@ -3,20 +3,39 @@
 import logging
 import os
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Sized
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
-from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk._logs import ReadWriteLogRecord
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    MetricExporter,
+    MetricExportResult,
+    MetricsData,
+    PeriodicExportingMetricReader,
+)
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from botanu_core.log import logger
+from botanu_core.log import warn_once
 from botanu_core.runtime import guard
 from botanu_core.sdk.config import BotanuConfig, Signal
-from botanu_core.sdk.exporters import make
+from botanu_core.sdk.ending import readers_of, shut_within, within
 
-__all__ = ["CountedBatch", "LogOutlet", "MetricOutlet", "Outlet", "SpanOutlet", "exporter_for"]
+__all__ = [
+    "CountedBatch",
+    "CountedEvents",
+    "LogOutlet",
+    "MetricOutlet",
+    "Outlet",
+    "SpanOutlet",
+    "renewed",
+    "shut_within",
+]
 
 
 class _Exporter(Protocol):
@@ -31,71 +50,111 @@ class Outlet:
 
     Args:
         signal: ``traces``, ``metrics`` or ``logs``.
-        endpoint: Where it goes, for messages.
+        endpoint: Where it goes.
         make: Makes the exporter.
+
+    Attributes:
+        endpoint: Where it goes, for messages: what follows a ``?`` may be a key.
+        preferred: The exporter's temporality and aggregation; only that of metrics has any.
+        is_away: Whether the collector has refused, or was not there, when last asked.
     """
 
     def __init__(self, signal: Signal, endpoint: str, make: Callable[[], _Exporter]) -> None:
-        self.signal, self.endpoint, self._make = signal, endpoint, make
-        self._pid = os.getpid()
-        self._exporter = make()
+        self.signal, self.endpoint, self._make = signal, endpoint.partition("?")[0], make
+        self._exporter: Any = make()
+        self.preferred = (
+            getattr(self._exporter, "_preferred_temporality", None),
+            getattr(self._exporter, "_preferred_aggregation", None),
+        )
+        self._inherited: list[Any] = []
+        self._begin()
+        _outlets.add(self)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
-        self.closed = False
-        self.delivered = 0
-        self.failed = 0
-        self.overflown = 0
-        self.is_away = False
+        self.is_ending = self.closed = self.is_away = False
+        self.delivered = self.failed = self.overflown = self._on_the_way = 0
+
+    def begin_in_child(self) -> None:
+        """Forget what the parent has sent and lost, and leave its connection alone: the parent goes on with it."""
+        self._begin()
+        self._inherited.append(self._exporter)
+        self._exporter = None
+
+    @property
+    def collector(self) -> str:
+        """Scheme, host and port."""
+        parts = urlsplit(self.endpoint)
+        return f"{parts.scheme}://{parts.netloc}" if parts.netloc else self.endpoint
 
     @property
     def exporter(self) -> Any:
         """This process's exporter."""
-        if self._pid != os.getpid():
-            self._lock = threading.Lock()
-            self._pid, self._exporter = os.getpid(), self._make()
-            self.delivered = self.failed = self.overflown = 0
+        if self._exporter is None:
+            self._exporter = self._make()
         return self._exporter
 
     def send(self, batch: Any, count: int, **options: Any) -> bool:
         """Export `batch`; whatever goes wrong is counted, and said the first time."""
-        exporter = self.exporter
-        _quiet.on = True
+        with self._lock:
+            self._on_the_way += count
+        _quiet.on, _quiet.outlet = True, self
         try:
-            result = exporter.export(batch, **options)
+            result = self.exporter.export(batch, **options)
             sent = getattr(result, "name", "") == "SUCCESS"
         except Exception as error:
             guard.failed(f"{self.signal} export", error)
             sent = False
         finally:
-            _quiet.on = False
+            _quiet.on, _quiet.outlet = False, None
         with self._lock:
+            self._on_the_way -= count
+            self.is_away = not sent
             if sent:
                 self.delivered += count
             else:
                 self.failed += count
-            first = not sent and not self.is_away
-            self.is_away = not sent
-        if first and not self.closed:
-            logger.warning(
-                "the collector at %s does not take %s; they are dropped until it does (botanu.doctor() counts them)",
-                self.endpoint,
-                self.signal,
-            )
+        if not sent and not self.is_ending:
+            warn_once("collector.away", "the collector at %s is away; what it does not take is dropped", self.collector)
         return sent
 
+    def overflow(self) -> None:
+        """Count one that a full queue has pushed out."""
+        with self._lock:
+            self.overflown += 1
+
+    def abandon(self, count: int) -> None:
+        """Count those that were still queued at the end."""
+        with self._lock:
+            self.failed += count
+
     def lost(self) -> int:
-        """How many were given up: not taken, or pushed out of a full queue."""
-        return self.failed + self.overflown
+        """How many were given up: not taken, pushed out of a full queue, or still on the way at the end."""
+        return self.failed + self.overflown + (self._on_the_way if self.closed else 0)
 
     def close(self) -> None:
         """Shut the exporter down, which also interrupts an export that is waiting to try again."""
         self.closed = True
         _quiet.on = True
         try:
-            self._exporter.shutdown()
+            if self._exporter is not None:
+                self._exporter.shutdown()
         except Exception as error:
             guard.failed(f"{self.signal} shutdown", error)
         finally:
             _quiet.on = False
+
+
+_outlets: "weakref.WeakSet[Outlet]" = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for outlet in list(_outlets):
+        outlet.begin_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class SpanOutlet(SpanExporter):
@@ -123,7 +182,7 @@ class LogOutlet(LogRecordExporter):
         """Send a batch."""
         return LogRecordExportResult.SUCCESS if self.outlet.send(batch, len(batch)) else LogRecordExportResult.FAILURE
 
-    def force_flush(self, timeout_millis: int = 10_000) -> bool:
+    def force_flush(self, *_: Any, **__: Any) -> bool:
         """Nothing is held."""
         return True
 
@@ -136,26 +195,44 @@ class MetricOutlet(MetricExporter):
     """Metrics. A collection that is not taken is not lost: sums and histograms are cumulative."""
 
     def __init__(self, outlet: Outlet) -> None:
-        inner = outlet.exporter
-        super().__init__(inner._preferred_temporality, inner._preferred_aggregation)
+        super().__init__(*outlet.preferred)
         self.outlet = outlet
+        self._pid = os.getpid()
 
-    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
-        """Send a collection."""
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> MetricExportResult:
+        """Send a collection; in a forked child, where `renewed` has made another, none: its sums are the parent's."""
+        if self._pid != os.getpid():
+            return MetricExportResult.SUCCESS
         sent = self.outlet.send(metrics_data, 1, timeout_millis=timeout_millis)
         return MetricExportResult.SUCCESS if sent else MetricExportResult.FAILURE
 
-    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+    def force_flush(self, *_: Any, **__: Any) -> bool:
         """Nothing is held."""
         return True
 
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+    def shutdown(self, *_: Any, **__: Any) -> None:
         """Close."""
-        self.outlet.close()
+        if self._pid == os.getpid():
+            self.outlet.close()
+
+
+def renewed(provider: MeterProvider, outlet: Outlet, config: BotanuConfig, resource: Resource) -> MeterProvider:
+    """In a forked child, a meter provider in place of the parent's.
+
+    The parent's sums would be reported twice, and another thread of the parent may have held its locks.
+    """
+    for reader in readers_of(provider):
+        reader._ticker = _nothing  # what the SDK starts in the child
+    reader = PeriodicExportingMetricReader(MetricOutlet(outlet), config.metric_interval_s * 1000)
+    return MeterProvider([reader], resource, shutdown_on_exit=False)
+
+
+def _nothing() -> None:
+    pass
 
 
 class CountedBatch(BatchSpanProcessor):
-    """The SDK's batching, with a count of what a full queue pushes out."""
+    """The SDK's batching, with a count of what a full queue pushes out, and ends that do not take half a minute."""
 
     def __init__(self, outlet: Outlet, config: BotanuConfig) -> None:
         super().__init__(
@@ -165,37 +242,72 @@ class CountedBatch(BatchSpanProcessor):
             schedule_delay_millis=config.export_interval_s * 1000,
         )
         self.outlet = outlet
+        self._timeout_s = config.shutdown_timeout_s
         self._limit = config.max_queue_size
-        self._queued: Any = getattr(getattr(self, "_batch_processor", None), "_queue", ())
+        self._queued = _queue_of(self)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue a span; a full queue pushes its oldest out, which is counted."""
-        if len(self._queued) >= self._limit:
-            self.outlet.overflown += 1
-        super().on_end(span)
+        if len(self._queued) < self._limit:
+            super().on_end(span)
+        elif span.context and span.context.trace_flags.sampled:
+            _push_out(self.outlet, super().on_end, span)
+
+    def force_flush(self, timeout_millis: int | None = None) -> bool:
+        """Send what is queued; the SDK's waits for as long as the collector likes."""
+        return within(super().force_flush, self._timeout_s if timeout_millis is None else timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """Send what is left, within the configured time: the application's provider calls this at its own end."""
+        shut_within(self, self._timeout_s)
 
 
-def shut_within(processor: Any, timeout_s: float) -> None:
-    """Shut a batching processor down within a time of our choosing; its own `shutdown` takes 30 seconds."""
-    batch = getattr(processor, "_batch_processor", None)
-    try:
-        if batch is not None:
-            batch.shutdown(timeout_millis=int(timeout_s * 1000))
+class CountedEvents(BatchLogRecordProcessor):
+    """The same for our own events."""
+
+    def __init__(self, outlet: Outlet, config: BotanuConfig) -> None:
+        super().__init__(
+            LogOutlet(outlet),
+            max_queue_size=config.max_queue_size,
+            max_export_batch_size=min(512, config.max_queue_size),
+            schedule_delay_millis=config.export_interval_s * 1000,
+        )
+        self.outlet = outlet
+        self._limit = config.max_queue_size
+        self._queued = _queue_of(self)
+
+    def force_flush(self, timeout_millis: int = 5000) -> bool:
+        """Send what is queued; the SDK's waits for as long as the collector likes."""
+        return within(super().force_flush, timeout_millis / 1000)
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Queue an event; a full queue pushes its oldest out, which is counted."""
+        if len(self._queued) < self._limit:
+            super().on_emit(log_record)
         else:
-            processor.shutdown()
-    except Exception as error:
-        guard.failed("shutdown", error)
+            _push_out(self.outlet, super().on_emit, log_record)
 
 
-def exporter_for(signal: Signal, config: BotanuConfig) -> Outlet:
-    """The way out of one signal, as the configuration and the standard variables say."""
-    endpoint = config.endpoint_for(signal)
-    headers = config.headers_for(endpoint)
-    return Outlet(signal, endpoint, lambda: make(config.otlp_protocol, signal, endpoint, headers))
+def _queue_of(processor: Any) -> Sized:
+    queue: Sized = getattr(getattr(processor, "_batch_processor", None), "_queue", ())
+    return queue
+
+
+def _push_out(outlet: Outlet, emit: Callable[[Any], None], item: Any) -> None:
+    outlet.overflow()
+    _quiet.on = True  # the SDK would say so on the caller's thread
+    try:
+        emit(item)
+    finally:
+        _quiet.on = False
+
+
+# --- quiet ------------------------------------------------------------------------------------------------------
 
 
 class _Quiet(threading.local):
     on = False
+    outlet: Outlet | None = None
 
 
 _quiet: Final = _Quiet()
@@ -205,15 +317,21 @@ class _QuietFilter(logging.Filter):
     """Keeps the exporters' own complaints out of the application's log, while they export for us."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not _quiet.on
+        if not _quiet.on:
+            return True
+        if _quiet.outlet is not None and record.levelno >= logging.WARNING:
+            # They try again for ten seconds before they give up; this is how we know at once.
+            _quiet.outlet.is_away = True
+        return False
 
 
 _FILTER: Final = _QuietFilter()
 for _name in (
+    "opentelemetry.exporter.otlp.common.http",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
     "opentelemetry.exporter.otlp.proto.http._log_exporter",
     "opentelemetry.exporter.otlp.proto.grpc.exporter",
-    "opentelemetry.exporter.otlp.proto.common._exporter_metrics",
+    "opentelemetry.sdk._shared_internal",
 ):
     logging.getLogger(_name).addFilter(_FILTER)

@@ -5,6 +5,7 @@ attributes to what it answers.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from opentelemetry.context import Context
@@ -15,7 +16,7 @@ from opentelemetry.trace import Link, Span, SpanKind, TraceState
 from botanu_core import semconv as sc
 from botanu_core.runtime.context import run_attributes
 
-__all__ = ["RunSampler", "StampProcessor", "unwrap", "wrap"]
+__all__ = ["RunSampler", "StampProcessor", "tracers_of", "unwrap", "wrap"]
 
 
 class RunSampler(Sampler):
@@ -39,19 +40,21 @@ class RunSampler(Sampler):
         kind: SpanKind | None = None,
         attributes: Mapping[str, Any] | None = None,
         links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
+        trace_state: TraceState | None = None,  # noqa: ARG002 - the SDK gives none, and not all samplers take one
     ) -> SamplingResult:
         """Ask `inner`, and stamp the answer."""
         result = self.inner.should_sample(parent_context, trace_id, name, kind, attributes, links)
-        given: Mapping[str, Any] = result.attributes
+        given: Mapping[str, Any] = result.attributes or {}
         if sc.RUN_ID in given:
             return result
-        run = run_attributes(parent_context)
+        is_ours = attributes is not None and sc.RUN_ID in attributes
+        # A span of ours brings its run along; a sampler that answers without attributes has lost it.
+        run: Mapping[str, Any] | None = attributes if is_ours else run_attributes(parent_context)
         if run is None:
             return result
         decision = result.decision
         if decision is Decision.DROP:
-            if kind is not SpanKind.CLIENT or (attributes is not None and sc.RUN_ID in attributes):
+            if kind is not SpanKind.CLIENT or is_ours:
                 return result
             # A dropped result carries no attributes; this span needs its own to say where it goes.
             decision, given = Decision.RECORD_ONLY, attributes or {}
@@ -62,34 +65,39 @@ class RunSampler(Sampler):
         return self.inner.get_description()
 
 
+def tracers_of(provider: TracerProvider) -> list[Any] | None:
+    """The tracers that `provider` has already made; `None` where this SDK keeps them elsewhere."""
+    with getattr(provider, "_tracers_lock", None) or nullcontext():
+        tracers = getattr(provider, "_tracers", None)
+        return list(tracers.values()) if isinstance(tracers, dict) else None
+
+
 def wrap(provider: TracerProvider) -> bool:
     """Put `RunSampler` around the provider's sampler and those of the tracers it has already made.
 
     Returns:
         Whether tracers already made were reached; where this SDK keeps them elsewhere, use `StampProcessor`.
     """
-    provider.sampler = _wrapped(provider.sampler)
-    tracers = getattr(provider, "_tracers", None)
-    if not isinstance(tracers, dict):
+    try:
+        provider.sampler = _wrapped(provider.sampler)
+    except AttributeError:  # a subclass that keeps its sampler to itself
         return False
-    for tracer in list(tracers.values()):
+    tracers = tracers_of(provider)
+    for tracer in tracers or ():
         tracer.sampler = _wrapped(tracer.sampler)
-    return True
+    return tracers is not None
 
 
 def unwrap(provider: TracerProvider) -> None:
     """Undo `wrap`."""
-    provider.sampler = _unwrapped(provider.sampler)
-    for tracer in list((getattr(provider, "_tracers", None) or {}).values()):
-        tracer.sampler = _unwrapped(tracer.sampler)
+    for each in (provider, *(tracers_of(provider) or ())):
+        sampler = getattr(each, "sampler", None)
+        if isinstance(sampler, RunSampler):
+            each.sampler = sampler.inner
 
 
 def _wrapped(sampler: Sampler) -> Sampler:
     return sampler if isinstance(sampler, RunSampler) else RunSampler(sampler)
-
-
-def _unwrapped(sampler: Sampler) -> Sampler:
-    return sampler.inner if isinstance(sampler, RunSampler) else sampler
 
 
 class StampProcessor(SpanProcessor):
@@ -106,13 +114,6 @@ class StampProcessor(SpanProcessor):
         if run is not None and sc.RUN_ID not in (getattr(span, "attributes", None) or {}):
             span.set_attributes(run)
 
-    def on_end(self, span: Any) -> None:
-        """Nothing to do."""
-
     def shutdown(self) -> None:
         """Stop stamping."""
         self.active = False
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Nothing is held."""
-        return True

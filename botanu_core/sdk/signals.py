@@ -5,36 +5,44 @@ which is never made global: nobody else's metrics or log records leave through i
 """
 
 import os
-import time
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Final
+from uuid import uuid4
 
 from opentelemetry import _logs, metrics
 from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
-from botanu_core.log import logger
-from botanu_core.runtime import guard
 from botanu_core.sdk import grounds
 from botanu_core.sdk.config import BotanuConfig, Signal
+from botanu_core.sdk.ending import shut_all, shut_within, within
+from botanu_core.sdk.exporters import make
 from botanu_core.sdk.grounds import Ground
-from botanu_core.sdk.outlet import CountedBatch, LogOutlet, MetricOutlet, Outlet, exporter_for, shut_within
+from botanu_core.sdk.outlet import CountedBatch, CountedEvents, MetricOutlet, Outlet
 
 __all__ = ["Signals", "resource_of"]
 
-_HOPELESS_S = 1.0
-"""How long the end waits for a collector that was away when last asked."""
+_ENVIRONMENT: Final = "deployment.environment.name"
+_OLD_ENVIRONMENT: Final = "deployment.environment"
+_INSTANCE: Final = "service.instance.id"
+
+_HALF_MADE_S: Final = 0.5
+"""How long a set-up that failed half-way may take to stop what it had started."""
 
 
 def resource_of(config: BotanuConfig) -> Resource:
-    """What the process says of itself; OTEL_RESOURCE_ATTRIBUTES adds to it."""
-    known = {"service.name": config.service_name, "deployment.environment.name": config.environment}
-    if config.service_version is not None:
-        known["service.version"] = config.service_version
-    return Resource.create(known)
+    """What the process says of itself: as the configuration says, else OTEL_RESOURCE_ATTRIBUTES, else our defaults."""
+    fields = {"service.name": "service_name", "service.version": "service_version", _ENVIRONMENT: "environment"}
+    said = {name: getattr(config, field) for name, field in fields.items() if field in config.origins}
+    resource = Resource.create(said)  # without a service's name that is the SDK's own unknown_service
+    if _INSTANCE not in resource.attributes:  # older SDKs: two workers' sums would be one series
+        resource = resource.merge(Resource({_INSTANCE: str(uuid4())}))
+    if _ENVIRONMENT in resource.attributes:
+        return resource
+    return resource.merge(Resource({_ENVIRONMENT: resource.attributes.get(_OLD_ENVIRONMENT, config.environment)}))
 
 
 @dataclass
@@ -47,6 +55,7 @@ class Signals:
         meter_provider: Ours, or `None` for the application's.
         logger_provider: Ours, or `None` for the application's.
         spans: Our batching of spans, where they leave through us.
+        events: Our batching of events, likewise.
     """
 
     outlets: dict[Signal, Outlet] = field(default_factory=dict)
@@ -54,7 +63,7 @@ class Signals:
     meter_provider: MeterProvider | None = None
     logger_provider: LoggerProvider | None = None
     spans: CountedBatch | None = None
-    _events: BatchLogRecordProcessor | None = None
+    events: CountedEvents | None = None
 
     @classmethod
     def set_up(cls, config: BotanuConfig, ground: Ground) -> "Signals":
@@ -62,16 +71,32 @@ class Signals:
         signals = cls()
         resource = resource_of(config)
         explicit = config.otlp_endpoint is not None
-        signals._set_up_spans(config, ground, explicit)
-        signals._set_up_metrics(config, resource, explicit)
-        signals._set_up_events(config, resource, explicit)
+        try:
+            signals._set_up_spans(config, ground, explicit)
+            signals._set_up_metrics(config, resource, explicit)
+            signals._set_up_events(config, resource, explicit)
+        except BaseException:
+            signals.shut_down(_HALF_MADE_S)
+            raise
         return signals
+
+    def flush(self, timeout_s: float) -> bool:
+        """Send what is waiting now, all within `timeout_s`; whether it was all handed over in time."""
+        waiting = [each for each in (self.events, self.spans, self.meter_provider) if each is not None]
+        return within(lambda: [each.force_flush() for each in waiting].count(False) == 0, timeout_s)
+
+    def shut_down(self, timeout_s: float) -> None:
+        """Send what is left, and stop, all within `timeout_s`."""
+        shut_all((each for each in (self.events, self.spans) if each is not None), self.meter_provider, timeout_s)
 
     def _outlet(self, signal: Signal, config: BotanuConfig, variable: str) -> Outlet | None:
         if os.environ.get(variable, "").strip().lower() == "none":
             self.lines[signal] = f"off ({variable}=none)"
             return None
-        outlet = self.outlets[signal] = exporter_for(signal, config)
+        endpoint = config.endpoint_for(signal)
+        options = config.otlp_protocol, signal, endpoint, config.headers_for(endpoint)
+        standard = config.otlp_endpoint is None
+        outlet = self.outlets[signal] = Outlet(signal, endpoint, partial(make, *options, standard_headers=standard))
         self.lines[signal] = f"OTLP to {outlet.endpoint}"
         return outlet
 
@@ -102,14 +127,9 @@ class Signals:
             return
         outlet = self._outlet("logs", config, "OTEL_LOGS_EXPORTER")
         if outlet is not None:
-            self._events = BatchLogRecordProcessor(
-                LogOutlet(outlet),
-                schedule_delay_millis=config.export_interval_s * 1000,
-                max_queue_size=config.max_queue_size,
-                max_export_batch_size=min(512, config.max_queue_size),
-            )
+            self.events = CountedEvents(outlet, config)
             self.logger_provider = LoggerProvider(resource, shutdown_on_exit=False)
-            self.logger_provider.add_log_record_processor(self._events)
+            self.logger_provider.add_log_record_processor(self.events)
 
     def forget_spans(self, timeout_s: float) -> None:
         """End our way out for spans; the application has brought its own."""
@@ -117,29 +137,6 @@ class Signals:
             shut_within(self.spans, timeout_s)
             self.spans = None
         self.lines["traces"] = "the application's own exporters"
-
-    def shut_down(self, timeout_s: float) -> bool:
-        """Send what is left and stop, all within `timeout_s`. Events first: bills are made from them.
-
-        Returns:
-            Whether everything was taken.
-        """
-        deadline = time.monotonic() + timeout_s
-        if self._events is not None:
-            shut_within(self._events, self._patience("logs", deadline))
-        if self.meter_provider is not None:
-            try:
-                self.meter_provider.shutdown(timeout_millis=self._patience("metrics", deadline) * 1000)
-            except Exception as error:
-                guard.failed("metrics shutdown", error)
-        if self.spans is not None:
-            shut_within(self.spans, self._patience("traces", deadline))
-        return self._report_losses()
-
-    def _patience(self, signal: Signal, deadline: float) -> float:
-        left = max(0.05, deadline - time.monotonic())
-        outlet = self.outlets.get(signal)
-        return min(left, _HOPELESS_S) if outlet is not None and outlet.is_away else left
 
     def lost(self) -> dict[Signal, int]:
         """Spans and events that were handed to us and never taken by the collector, so far."""
@@ -149,15 +146,3 @@ class Signals:
             if outlet is not None and (count := outlet.lost()):
                 found[signal] = count
         return found
-
-    def _report_losses(self) -> bool:
-        lost = self.lost()
-        for signal, count in lost.items():
-            what = "spans" if signal == "traces" else "events"
-            logger.warning("%d %s were dropped: the collector at %s did not take them", count, what,
-                           self.outlets[signal].endpoint)  # fmt: skip
-        return not lost
-
-    def describe(self) -> dict[str, Any]:
-        """Counts for `doctor()`."""
-        return {signal: (outlet.delivered, outlet.lost()) for signal, outlet in self.outlets.items()}

@@ -1,0 +1,42 @@
+"""`BotanuConfig`, seen from outside: what it is told, what it refuses, and what is sent because of it."""
+
+import traceback
+
+import pytest
+
+from botanu_core.errors import ConfigError
+from botanu_core.sdk.config import BotanuConfig
+
+SECRET = "s3cr3t-value"
+
+DEFAULTS = {
+    "service_name": "unknown_service",
+    "service_version": None,
+    "environment": "production",
+    "otlp_endpoint": None,
+    "otlp_protocol": "http/protobuf",
+    "otlp_headers": {},
+    "api_key": None,
+    "api_key_host": None,
+    "instrument": "all",
+    "skip_instruments": [],
+    "content_capture_rate": 0.0,
+    "max_content_chars": 4096,
+    "propagate_to": ["inside"],
+    "trust_inbound": "auto",
+    "semconv": "botanu",
+    "customer_metric_limit": 0,
+    "max_queue_size": 8192,
+    "export_interval_s": 1.0,
+    "metric_interval_s": 30.0,
+    "shutdown_timeout_s": 5.0,
+}
+
+
+def refusal(*, file=None, **fields) -> str:
+    """The words of the `ConfigError` that this configuration raises; no secret may be anywhere in it."""
+    with pytest.raises(ConfigError) as caught:
+        BotanuConfig.load(file=file, **fields)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.__context__ is None or SECRET not in str(caught.value.__context__)
+    return str(caught.value)
