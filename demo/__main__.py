@@ -1,0 +1,231 @@
+"""Send tickets through two services, then compare what the spans say with the model provider's own invoice."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from demo.otlp import MetricPoint, Span, SpanEvent
+from demo.processes import Child, ChildFailed, Children
+from demo.reading import faults_of, model_calls, reconcile, reconcile_metrics, runs_of
+from demo.report import draw_run, most_telling, print_reconciliation, print_table
+from demo.tickets import Ticket, plan
+
+_AT_ONCE = 8
+_TICKET_TIMEOUT_S = 30.0
+_SHOWN_FAULTS = 5
+_STATUS = {"failure": 500, "timeout": 504}
+
+
+class UnexpectedAnswer(Exception):
+    """A ticket did not end as its twist says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the receiver got and what the provider billed."""
+
+    spans: list[Span]
+    points: list[MetricPoint]
+    invoice: list[dict[str, Any]]
+
+
+def main() -> None:
+    """Run the demonstration; exit code 1 when what it shows is not true, 2 when it could not be run."""
+    wanted = _arguments()
+    console = Console()
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        sys.exit(_demonstrate(console, wanted))
+    except ChildFailed as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        console.print("Stopped; all processes of the demonstration have ended.")
+        sys.exit(130)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--tickets", type=_positive, default=200, metavar="N", help="how many tickets (default: 200)")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="which tickets (default: 7)")
+    parser.add_argument(
+        "--sample",
+        type=_ratio,
+        metavar="RATIO",
+        help="put a head sampler of this ratio into both services; tokens are then compared through metrics",
+    )
+    return parser.parse_args()
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"at least 1, got {text}")
+    return number
+
+
+def _ratio(text: str) -> float:
+    if not 0.0 <= (number := float(text)) <= 1.0:
+        raise argparse.ArgumentTypeError(f"a ratio from 0.0 to 1.0, got {text}")
+    return number
+
+
+def _interrupted(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _demonstrate(console: Console, wanted: argparse.Namespace) -> int:
+    tickets = plan(wanted.tickets, seed=wanted.seed)
+    evidence = _gather(console, tickets, sample=wanted.sample)
+    return _show(console, evidence, tickets, sample=wanted.sample)
+
+
+def _gather(console: Console, tickets: Sequence[Ticket], *, sample: float | None) -> Evidence:
+    """Start everything, send the tickets, let the services flush, and read what came out."""
+    with Children() as children:
+        console.print("Starting four processes: model provider, OTLP receiver, front desk, research.")
+        provider, receiver = children.start("demo.provider"), children.start("demo.receiver")
+        provider_url, receiver_url = _url(provider), _url(receiver)
+        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver_url, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
+        if sample is not None:
+            environment |= {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(sample)}
+        research = children.start("demo.research", "--provider", provider_url, environment=environment)
+        research_url = _url(research)
+        desk = children.start(
+            "demo.frontdesk", "--provider", provider_url, "--research", research_url, environment=environment
+        )
+        desk_url = _url(desk)
+        try:
+            asyncio.run(_send_all(console, tickets, desk_url=desk_url, provider_url=provider_url))
+        except* (httpx.HTTPError, UnexpectedAnswer) as group:
+            raise ChildFailed(f"{group.exceptions[0]!r}\n{children.stderr_tails()}") from None
+        children.end(desk, research)
+        return Evidence(
+            spans=[_span(row) for row in _get(f"{receiver_url}/spans")],
+            points=[MetricPoint(**row) for row in _get(f"{receiver_url}/points")],
+            invoice=_get(f"{provider_url}/invoice")["rows"],
+        )
+
+
+def _url(child: Child) -> str:
+    return f"http://127.0.0.1:{child.ready()['port']}"
+
+
+def _get(url: str) -> Any:
+    return httpx.get(url, timeout=_TICKET_TIMEOUT_S).raise_for_status().json()
+
+
+def _span(row: dict[str, Any]) -> Span:
+    return Span(**row | {"events": tuple(SpanEvent(**event) for event in row["events"])})
+
+
+async def _send_all(console: Console, tickets: Sequence[Ticket], *, desk_url: str, provider_url: str) -> None:
+    """Send the tickets, eight at a time, each customer over a connection of their own."""
+    room = asyncio.Semaphore(_AT_ONCE)
+    no_reuse = httpx.Limits(max_keepalive_connections=0)
+    async with (
+        httpx.AsyncClient(timeout=_TICKET_TIMEOUT_S, limits=no_reuse) as client,
+        _progress(console, len(tickets)) as done,
+    ):
+
+        async def send(ticket: Ticket) -> None:
+            async with room:
+                await _send(client, ticket, desk_url=desk_url, provider_url=provider_url)
+            done()
+
+        async with asyncio.TaskGroup() as group:
+            for ticket in tickets:
+                group.create_task(send(ticket))
+
+
+async def _send(client: httpx.AsyncClient, ticket: Ticket, *, desk_url: str, provider_url: str) -> None:
+    """Send one ticket; an impatient customer closes the connection while the model is thinking.
+
+    Which moment that is, the provider says: it holds that call back before its first byte and does not bill it. So
+    what was given up is known to cost nothing, and nobody has to guess what an answer that was never read has cost.
+    """
+    posted = asyncio.ensure_future(client.post(f"{desk_url}/tickets", json=ticket.model_dump()))
+    if ticket.twist == "cancel":
+        held = asyncio.ensure_future(client.get(f"{provider_url}/held", params={"key": ticket.event_id}))
+        await asyncio.wait((posted, held), return_when=asyncio.FIRST_COMPLETED)
+        if not posted.done():
+            (await held).raise_for_status()
+            posted.cancel()
+            await asyncio.wait((posted,))
+            return
+        held.cancel()
+    response = await posted
+    if response.status_code != _STATUS.get(ticket.twist, 200):
+        raise UnexpectedAnswer(f"{ticket.event_id} ({ticket.twist}) was answered {response.status_code}")
+
+
+@asynccontextmanager
+async def _progress(console: Console, total: int) -> AsyncIterator[Any]:
+    """Yields what to call after each ticket: it moves a bar, or prints a line now and then without a terminal."""
+    if console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task("Tickets", total=total)
+            yield lambda: bar.advance(task)
+    else:
+        count = 0
+
+        def done() -> None:
+            nonlocal count
+            count += 1
+            if count % 50 == 0 or count == total:
+                console.print(f"{count} of {total} tickets", highlight=False)
+
+        yield done
+
+
+def _show(console: Console, evidence: Evidence, tickets: Sequence[Ticket], *, sample: float | None) -> int:
+    """Print it all; 0 if telemetry and invoice agree and every span carries its run."""
+    runs = runs_of(evidence.spans)
+    faults = faults_of(evidence.spans)
+    if sample is None:
+        source, result = "spans", reconcile(model_calls(evidence.spans), evidence.invoice)
+        if len(runs) != len(tickets):
+            faults.append(f"{len(tickets)} tickets made {len(runs)} runs")
+    else:
+        source, result = "metrics", reconcile_metrics(evidence.points, evidence.invoice)
+    console.print()
+    if runs:
+        print_table(console, runs)
+        console.print()
+    if sample is not None:
+        console.print(f"Spans were sampled at {sample}: {len(runs)} of {len(tickets)} runs have any.", highlight=False)
+    print_reconciliation(console, source, result)
+    if runs:
+        console.print()
+        draw_run(console, most_telling(runs))
+    _print_footer(console, evidence, faults)
+    return 1 if faults or result.difference else 0
+
+
+def _print_footer(console: Console, evidence: Evidence, faults: Sequence[str]) -> None:
+    console.print()
+    for fault in faults[:_SHOWN_FAULTS]:
+        console.print(f"Wrong: {fault}", style="red", markup=False, highlight=False)
+    if len(faults) > _SHOWN_FAULTS:
+        console.print(f"… and {len(faults) - _SHOWN_FAULTS} more.", style="red")
+    if not faults:
+        console.print(f"Each of the {len(evidence.spans):,} spans carries the one id of its run.", highlight=False)
+    console.print(
+        "What you saw: every ticket was one run, over two services and two providers; its tokens were read "
+        "from spans and checked against a book that the provider kept by itself.\n"
+        "Look next: [bold]demo/frontdesk.py[/], all a service has to do; then [bold]README.md[/].",
+        highlight=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""The first service: it takes a ticket, and everything done for it is one run."""
+
+import argparse
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI, HTTPException, Request
+from openai.types.chat import (
+    ChatCompletionMessageFunctionToolCall,
+    ChatCompletionMessageFunctionToolCallParam,
+    ChatCompletionMessageParam,
+    ChatCompletionToolParam,
+)
+
+import botanu
+from botanu.tracking.data import track_db_operation
+from botanu.tracking.llm import track_tool_call
+from botanu_fastapi import BotanuMiddleware
+from demo.loopback import child_arguments
+from demo.models import Models
+from demo.serving import serve, while_connected
+from demo.tickets import Ticket
+
+__all__ = ["FrontDesk", "create_app"]
+
+_GATEWAY_TIMEOUT = 504
+_LOOKUP: ChatCompletionToolParam = {
+    "type": "function",
+    "function": {
+        "name": "lookup_order",
+        "description": "What was ordered, and what it cost.",
+        "parameters": {"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]},
+    },
+}
+
+
+class PaymentRefused(Exception):
+    """The bank would not take the money back."""
+
+
+class FrontDesk:
+    """The three workflows."""
+
+    def __init__(self, models: Models, research: httpx.AsyncClient) -> None:
+        self._models = models
+        self._research = research
+        self._orders = sqlite3.connect(":memory:")
+        self._orders.execute("create table orders (order_id text primary key, price_usd real, is_refunded integer)")
+        rows = [(f"ORD-{number}", number / 10, 0) for number in range(100, 1_000)]
+        self._orders.executemany("insert into orders values (?, ?, ?)", rows)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._orders.close()
+
+    async def handle(self, ticket: Ticket) -> str:
+        """One ticket is one run: this is all it takes."""
+        with botanu.event(workflow=ticket.workflow, event_id=ticket.event_id, customer_id=ticket.customer_id):
+            match ticket.workflow:
+                case "Customer Support":
+                    return await self._support(ticket)
+                case "Refund Review":
+                    return await self._refund(ticket)
+                case "Weekly Report":
+                    return await self._report(ticket)
+
+    async def _support(self, ticket: Ticket) -> str:
+        with botanu.step("look up"):
+            facts = await self._facts(ticket)
+        with botanu.step("research"):
+            notes = await self._notes(ticket, ticket.question)
+        with botanu.step("answer"):
+            answer = await self._models.claude_stream([{"role": "user", "content": f"{facts} {notes}"}])
+        botanu.emit_outcome("success", value_type="tickets_resolved", value_amount=1)
+        return answer
+
+    async def _refund(self, ticket: Ticket) -> str:
+        with botanu.step("look up"):
+            facts = await self._facts(ticket)
+        with botanu.step("decide"):
+            notes = await self._notes(ticket, f"May this be refunded? {ticket.question}")
+            verdict = await self._models.gpt([{"role": "user", "content": f"{facts} {notes}"}])
+        with botanu.step("pay"):
+            price_usd = self._refund_order(ticket)
+        botanu.emit_outcome("success", value_type="usd_refunded", value_amount=price_usd)
+        return verdict.content or ""
+
+    async def _report(self, ticket: Ticket) -> str:
+        with botanu.step("research"):
+            notes = [await self._notes(ticket, f"{topic}: {ticket.question}") for topic in ("delivery", "quality")]
+        with botanu.step("write"):
+            report = await self._models.gpt_stream([{"role": "user", "content": " ".join(notes)}])
+        botanu.emit_outcome("success", value_type="reports_sent", value_amount=1)
+        return report
+
+    async def _facts(self, ticket: Ticket) -> str:
+        """Let the model call its tool, and tell it what the tool said."""
+        messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": ticket.question}]
+        wish = await self._models.gpt(messages, tools=[_LOOKUP])
+        for wanted in wish.tool_calls or []:
+            if isinstance(wanted, ChatCompletionMessageFunctionToolCall):
+                result = self._look_up(wanted)
+                said = ChatCompletionMessageFunctionToolCallParam(
+                    id=wanted.id,
+                    type="function",
+                    function={"name": wanted.function.name, "arguments": wanted.function.arguments},
+                )
+                messages.append({"role": "assistant", "tool_calls": [said]})
+                messages.append({"role": "tool", "tool_call_id": wanted.id, "content": result})
+        answer = await self._models.gpt(messages, tools=[_LOOKUP])
+        return answer.content or ""
+
+    def _look_up(self, wanted: ChatCompletionMessageFunctionToolCall) -> str:
+        with track_tool_call(tool_name=wanted.function.name, tool_call_id=wanted.id) as tool:
+            order_id = json.loads(wanted.function.arguments)["order_id"]
+            with track_db_operation(system="sqlite", operation="SELECT", database="shop") as query:
+                rows = self._orders.execute("select * from orders where order_id = ?", (order_id,)).fetchall()
+                query.set_table("orders").set_result(rows_returned=len(rows))
+            result = json.dumps(rows)
+            tool.set_result(success=bool(rows), items_returned=len(rows), bytes_processed=len(result))
+            return result
+
+    def _refund_order(self, ticket: Ticket) -> float:
+        """Mark the order as refunded; the price it was sold at, in US dollars."""
+        if ticket.twist == "failure":
+            raise PaymentRefused("the bank would not take the money back")
+        order_id = next(word.strip("?,.") for word in ticket.question.split() if word.startswith("ORD-"))
+        with track_db_operation(system="sqlite", operation="UPDATE", database="shop") as query:
+            done = self._orders.execute(
+                "update orders set is_refunded = 1 where order_id = ? returning price_usd", (order_id,)
+            ).fetchall()
+            query.set_table("orders").set_result(rows_affected=len(done))
+        return float(done[0][0])
+
+    async def _notes(self, ticket: Ticket, question: str) -> str:
+        """Ask the research service; the run travels along in the headers, and nobody here has to do anything for it."""
+        query = {"question": question, "key": ticket.event_id, "twist": ticket.twist}
+        response = await self._research.post("/research", json=query)
+        if response.status_code == _GATEWAY_TIMEOUT:
+            raise TimeoutError("research took too long")
+        return str(response.raise_for_status().json()["notes"])
+
+
+def create_app(provider_url: str, research_url: str) -> FastAPI:
+    """The service, with telemetry flushed when it stops."""
+    models = Models(provider_url)
+    research = httpx.AsyncClient(base_url=research_url, timeout=30)
+    desk = FrontDesk(models, research)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with models, research:
+            yield
+        desk.close()
+        botanu.disable()
+
+    app = FastAPI(title="Front desk", lifespan=lifespan)
+    app.add_middleware(BotanuMiddleware)
+
+    @app.post("/tickets")
+    async def tickets(ticket: Ticket, request: Request) -> dict[str, str]:
+        try:
+            return {"answer": await while_connected(request, desk.handle(ticket))}
+        except TimeoutError as error:
+            raise HTTPException(_GATEWAY_TIMEOUT, str(error)) from None
+
+    return app
+
+
+def main() -> None:
+    """Serve until SIGTERM; the first line on standard output is ``{"port": …}``."""
+    parser = argparse.ArgumentParser(prog="python -m demo.frontdesk", description=__doc__)
+    parser.add_argument("--provider", required=True, help="address of the model provider")
+    parser.add_argument("--research", required=True, help="address of the research service")
+    wanted = child_arguments(parser)
+    botanu.enable(service_name="front-desk")
+    serve(create_app(wanted.provider, wanted.research), port=wanted.port)
+
+
+if __name__ == "__main__":
+    main()
