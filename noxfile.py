@@ -1,0 +1,131 @@
+"""Every command of this repository, each in an environment of its own.
+
+`python3 -m nox -l` lists them. uv makes the environments where it is installed, virtualenv and pip where it is
+not. Dependencies come from the groups in pyproject.toml, so that no list is kept twice.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PACKAGES = ("botanu", "botanu_core", "botanu_fastapi")
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "contracts", "tests"]
+# A session whose Python is missing must fail; skipped, it would look green.
+nox.options.error_on_missing_interpreters = True
+nox.options.download_python = "never"
+# Without this uv tries, version after version, to download an interpreter it does not find.
+os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
+
+
+def _show_all_pyenv_versions() -> None:
+    """Let `--force-python 3.13` find every interpreter that pyenv has.
+
+    pyenv's `python3.13` on the PATH is a shim that fails unless 3.13 is among the selected versions.
+    """
+    if shutil.which("pyenv") is None or "PYENV_VERSION" in os.environ:
+        return
+    listed = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False)
+    versions = [line.strip() for line in listed.stdout.splitlines() if line.strip()]
+    running = ".".join(map(str, sys.version_info[:3]))
+    os.environ["PYENV_VERSION"] = ":".join(sorted(versions, key=lambda version: version != running))
+
+
+_show_all_pyenv_versions()
+
+
+def _install(session: nox.Session, *groups: str) -> None:
+    """Install this repository, editable, with the dependency groups named."""
+    wanted = nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), *groups)
+    # The groups name `botanu[extras]`; an index may know another distribution of that name, we mean this tree.
+    extras = {entry.removeprefix("botanu") for entry in wanted if entry.startswith("botanu[")} or {""}
+    ours = [argument for extra in sorted(extras) for argument in ("-e", f"{ROOT}{extra}")]
+    session.install(*ours, *(entry for entry in wanted if not entry.startswith("botanu[")))
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The main job: services, model clients and an OTLP receiver; then the table and the invoice check."""
+    _install(session, "demo")
+    session.run("python", "-m", "demo", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The whole test suite. Arguments after `--` go to pytest."""
+    _install(session, "test", "lint")  # tests/test_architecture.py holds the import contracts as well.
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff: the rules and the format."""
+    _install(session, "lint")
+    session.run("ruff", "check", *(session.posargs or ["."]))
+    session.run("ruff", "format", "--check", *(session.posargs or ["."]))
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict over the packages and the demo."""
+    _install(session, "lint", "demo")
+    targets = [argument for package in (*PACKAGES, "demo") for argument in ("-p", package)]
+    session.run("mypy", "--strict", *(session.posargs or targets))
+
+
+@nox.session
+def contracts(session: nox.Session) -> None:
+    """import-linter: who may import whom."""
+    _install(session, "lint")
+    session.run("lint-imports", "--no-logo", *session.posargs)
+
+
+@nox.session(reuse_venv=False)
+def core_only(session: nox.Session) -> None:
+    """What `pip install botanu` alone brings: it imports, and no framework or instrumentor came with it."""
+    session.install(str(ROOT))
+    with session.chdir(session.create_tmp()):  # Away from the tree, so that the installed package is the one imported.
+        session.run("python", str(ROOT / "benchmarks" / "footprint.py"))
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Run every file of examples/, offline; `-- NAME` runs one."""
+    scripts = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("_"))
+    chosen = [path for path in scripts if not session.posargs or path.stem in session.posargs]
+    if not chosen:
+        session.skip("no such file in examples/")
+    _install(session, "demo")
+    for script in chosen:
+        session.run("python", str(script))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure, print the tables, and write benchmarks/README.md. `-- --quick` only prints, in a minute."""
+    _install(session, "bench")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Make wheel and sdist in dist/, install the wheel into an empty environment and import it there."""
+    session.install("build", "virtualenv")
+    dist = ROOT / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(dist), str(ROOT))
+    (wheel,) = dist.glob("*.whl")
+    clean = Path(session.create_tmp()).resolve() / "clean"
+    session.run("python", "-m", "virtualenv", "--clear", "--quiet", str(clean))
+    python = str(clean / ("Scripts" if os.name == "nt" else "bin") / "python")
+    session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
+    with session.chdir(clean):  # Away from the tree, so that the wheel's package is the one imported.
+        session.run(python, "-c", "import botanu, botanu_core; print('imported', botanu.__file__)", external=True)
