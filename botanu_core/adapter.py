@@ -5,10 +5,12 @@ make it `active` around the call, `finish` it when the response is really over.
 """
 
 from botanu_core.runtime.accept import accept, propagation_fields, server_span
-from botanu_core.runtime.context import RunContext
+from botanu_core.runtime.context import RunContext, activate, deactivate
 from botanu_core.runtime.guard import failed
-from botanu_core.runtime.propagator import SCOPE_KEY
+from botanu_core.runtime.propagator import SCOPE_KEY, others, without_ours
+from botanu_core.runtime.telemetry import farewell
 from botanu_core.semconv import (
+    BAGGAGE_HEADER,
     HTTP_REQUEST_METHOD,
     HTTP_RESPONSE_STATUS_CODE,
     HTTP_ROUTE,
@@ -18,6 +20,7 @@ from botanu_core.semconv import (
 from botanu_core.wire.carrier import Inbound, from_asgi, from_environ, from_mapping
 
 __all__ = [
+    "BAGGAGE_HEADER",
     "HTTP_REQUEST_METHOD",
     "HTTP_RESPONSE_STATUS_CODE",
     "HTTP_ROUTE",
@@ -27,10 +30,15 @@ __all__ = [
     "Inbound",
     "RunContext",
     "accept",
+    "activate",
+    "deactivate",
     "failed",
+    "farewell",
     "from_asgi",
     "from_environ",
     "from_mapping",
+    "others",
     "propagation_fields",
     "server_span",
+    "without_ours",
 ]

@@ -18,7 +18,7 @@ logger: Final = logging.getLogger("botanu")
 # stranger who invents names cannot grow it.
 _MAX_KINDS: Final = 512
 _counts: Counter[str] = Counter()
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def warn_once(kind: str, message: str, *args: object, error: BaseException | None = None) -> None:
@@ -28,7 +28,8 @@ def warn_once(kind: str, message: str, *args: object, error: BaseException | Non
         kind: Short, fixed name of what went wrong, such as ``"tokens.invalid"``.
         message: printf-style text. It must never hold anything that came in from outside.
         args: Values for `message`.
-        error: An exception of our own making, whose type is named. Its text is left out: it may quote user data.
+        error: What was raised: its type and the line that raised it are named. Its text is not: it may quote
+            user data.
     """
     with _lock:
         if kind not in _counts and len(_counts) >= _MAX_KINDS:
@@ -36,10 +37,17 @@ def warn_once(kind: str, message: str, *args: object, error: BaseException | Non
         _counts[kind] += 1
         first = _counts[kind] == 1
     if first:
-        suffix = "" if error is None else f" ({type(error).__name__})"
-        logger.warning(message + "%s (said once; botanu.doctor() counts the rest)", *args, suffix)
-        if error is not None:
-            logger.debug("where it happened", exc_info=error)
+        where = "" if error is None else f" ({type(error).__name__}{_raised_at(error)})"
+        logger.warning(message + "%s (said once; botanu.doctor() counts the rest)", *args, where)
+
+
+def _raised_at(error: BaseException) -> str:
+    frame = error.__traceback__
+    if frame is None:
+        return ""
+    while frame.tb_next is not None:
+        frame = frame.tb_next
+    return f" at {os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}"
 
 
 def counted() -> dict[str, int]:
@@ -57,7 +65,7 @@ def reset() -> None:
 def _after_fork_in_child() -> None:
     # Another thread of the parent may have held the lock when the process was copied.
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

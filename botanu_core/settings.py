@@ -6,15 +6,21 @@ OpenTelemetry's own providers.
 """
 
 import os
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from ipaddress import ip_address, ip_network
+from typing import Final, Literal, TypeVar, cast
 
 from botanu_core.log import warn_once
 
-__all__ = ["Settings", "activate", "current"]
+__all__ = ["Settings", "activate", "current", "destinations", "trust"]
 
 PropagateMode = Literal["inside", "always", "never"]
 TrustMode = Literal["auto", "signed", "always", "never"]
+
+_T = TypeVar("_T")
+_HOST_PATTERN: Final = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,28 +52,101 @@ class Settings:
 
     @classmethod
     def from_env(cls) -> "Settings":
-        """Read the environment leniently: a wrong value is warned about and ignored.
+        """Read the environment leniently: a wrong value is warned about, and the default taken.
 
         Importing a library must not fail because of a variable; `enable()` reads the same variables strictly.
         """
+        inside: tuple[str, ...] = ("inside",)
+        mode, *hosts = _read("BOTANU_PROPAGATE_TO", lambda text: destinations(text.split(",")), inside)
         return cls(
-            environment=os.environ.get("BOTANU_ENVIRONMENT", "").strip() or "production",
-            semconv="otel" if os.environ.get("BOTANU_SEMCONV", "").strip().lower() == "otel" else "botanu",
-            content_capture_rate=_rate(os.environ.get("BOTANU_CONTENT_CAPTURE_RATE", "")),
+            environment=_read("BOTANU_ENVIRONMENT", str, "production"),
+            semconv=_read("BOTANU_SEMCONV", _semconv, "botanu"),
+            content_capture_rate=_read("BOTANU_CONTENT_CAPTURE_RATE", _rate, 0.0),
+            max_content_chars=_read("BOTANU_MAX_CONTENT_CHARS", lambda text: _whole(text, 1, 1_000_000), 4096),
+            propagate_mode=cast(PropagateMode, mode),
+            propagate_hosts=tuple(hosts),
+            trust_inbound=_read("BOTANU_TRUST_INBOUND", trust, "auto"),
+            customer_metric_limit=_read("BOTANU_CUSTOMER_METRIC_LIMIT", lambda text: _whole(text, 0, 100_000), 0),
         )
 
 
-def _rate(text: str) -> float:
-    if not text.strip():
-        return 0.0
+def _read(variable: str, parse: Callable[[str], _T], default: _T) -> _T:
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return default
     try:
-        rate = float(text)
+        return parse(text)
+    except ValueError as error:
+        warn_once(f"settings.{variable}", "%s must %s; the default is in force", variable, error)
+        return default
+
+
+# --- Values. A ValueError's text is the end of the sentence "<variable> must …".
+
+
+def destinations(words: Iterable[str]) -> tuple[str, ...]:
+    """Whom runs are handed to: ``("always",)``, ``("never",)``, or ``"inside"`` and the patterns that are added to it.
+
+    Raises:
+        ValueError: A word is neither of these nor a pattern.
+    """
+    given = tuple(dict.fromkeys(word.strip().lower() for word in words if word.strip()))
+    if given in (("always",), ("never",)):
+        return given
+    if not given or "always" in given or "never" in given:
+        raise ValueError("be 'always' or 'never' alone, or 'inside' with host patterns beside it")
+    return ("inside", *(_destination(word) for word in given if word != "inside"))
+
+
+def _destination(word: str) -> str:
+    try:
+        return str(ip_network(word)) if "/" in word else str(ip_address(word))
+    except ValueError as error:
+        if "host bits" in str(error):
+            raise ValueError(f"name a network by its first address, {ip_network(word, strict=False)}") from None
+    if not _HOST_PATTERN.fullmatch(word):
+        raise ValueError("hold host patterns such as *.example.com, api.example.com or 10.1.0.0/16")
+    return word
+
+
+def trust(text: str) -> TrustMode:
+    """Whose runs are taken: ``auto``, ``always`` or ``never``.
+
+    Raises:
+        ValueError: It is none of these; ``signed`` is not available in this version.
+    """
+    word = text.strip().lower()
+    if word == "signed":
+        raise ValueError(
+            "not be 'signed': signatures need BOTANU_BAGGAGE_KEY and are not available in this version; use 'auto'"
+        )
+    if word not in ("auto", "always", "never"):
+        raise ValueError("be 'auto', 'always' or 'never'")
+    return cast(TrustMode, word)
+
+
+def _semconv(text: str) -> Literal["botanu", "otel"]:
+    if text.lower() not in ("botanu", "otel"):
+        raise ValueError("be 'botanu' or 'otel'")
+    return cast(Literal["botanu", "otel"], text.lower())
+
+
+def _rate(text: str) -> float:
+    try:
+        if 0.0 <= (rate := float(text)) <= 1.0:
+            return rate
     except ValueError:
-        rate = -1.0
-    if not 0.0 <= rate <= 1.0:
-        warn_once("settings.rate", "BOTANU_CONTENT_CAPTURE_RATE must lie in 0.0-1.0; nothing is captured")
-        return 0.0
-    return rate
+        pass
+    raise ValueError("lie in 0.0-1.0")
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    try:
+        if least <= (number := int(text)) <= most:
+            return number
+    except ValueError:
+        pass
+    raise ValueError(f"be a whole number, {least} to {most}")
 
 
 class _Active:

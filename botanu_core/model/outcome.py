@@ -41,22 +41,18 @@ class Outcome:
 
     def attributes(self) -> dict[str, str | float]:
         """As span attributes; only what was said."""
-        found: dict[str, str | float] = {}
         if self.is_bare:
-            return {sc.OUTCOME_STATUS: self.status} if self.status is not None else found
-        for key, value in (
+            return {sc.OUTCOME_STATUS: self.status} if self.status is not None else {}
+        said = (
             (sc.OUTCOME_STATUS, self.status),
             (sc.OUTCOME_VALUE_TYPE, self.value_type),
             (sc.OUTCOME_VALUE_AMOUNT, self.value_amount),
             (sc.OUTCOME_CONFIDENCE, self.confidence),
             (sc.OUTCOME_REASON, self.reason),
             (sc.OUTCOME_ERROR_TYPE, self.error_type),
-        ):
-            if value is not None:
-                found[key] = value
-        for name, text in self.metadata.items():
-            found[sc.OUTCOME_METADATA + name] = text
-        return found
+            *((sc.OUTCOME_METADATA + name, text) for name, text in self.metadata.items()),
+        )
+        return {key: value for key, value in said if value is not None}
 
 
 _BARE: Final = {status: Outcome(status=status) for status in STATUSES}
@@ -73,6 +69,8 @@ def outcome_of(said: Outcome, status: str | None, error: BaseException | None = 
     if said.status is not None or (status is None and error is None):
         return said
     ended = status if status is not None or error is None else status_of(error)
+    if ended is None:
+        return said
     if error is None and said.is_bare and ended in _BARE:
         return _BARE[ended]
     error_type = said.error_type
@@ -81,11 +79,13 @@ def outcome_of(said: Outcome, status: str | None, error: BaseException | None = 
     return replace(said, status=ended, error_type=error_type)
 
 
-def status_of(error: BaseException) -> str:
+def status_of(error: BaseException) -> str | None:
     """The status that an exception leaving a run gives it, where the user said nothing.
 
-    Cancellation is told by the class's name in its family tree, so that asyncio's, concurrent.futures', trio's,
-    and greenlets' are known without importing any of them.
+    `None` leaves it open: a web framework's ``HTTPException`` of 4xx is an answer, and whose fault it is nobody knows.
+
+    Cancellation, and Celery's soft time limit, are told by the class's name in its family tree, so that asyncio's,
+    concurrent.futures', trio's, and greenlets' are known without importing any of them.
     """
     if isinstance(error, TimeoutError):
         return "timeout"
@@ -93,9 +93,13 @@ def status_of(error: BaseException) -> str:
         return "canceled"
     if isinstance(error, SystemExit):
         return "success" if error.code in (None, 0) else "failed"
-    if any(kind.__name__ in _CANCELLATIONS for kind in type(error).__mro__):
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if not names.isdisjoint(_CANCELLATIONS):
         return "canceled"
-    return "failed"
+    if "HTTPException" in names:
+        code = getattr(error, "status_code", None) or getattr(error, "code", None)
+        return None if isinstance(code, int) and code < 500 else "failed"
+    return "timeout" if "SoftTimeLimitExceeded" in names else "failed"
 
 
 _CANCELLATIONS: Final = frozenset({"CancelledError", "Cancelled", "GreenletExit", "ClientDisconnect"})

@@ -1,6 +1,7 @@
 """`Run`: the identity of one business transaction, as it crosses processes."""
 
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -51,7 +52,7 @@ def clean(value: object, what: str) -> str | None:
     if value is None:
         return None
     try:
-        text = value if type(value) is str else str(value)
+        text = value if type(value) is str else _written(value)
     except Exception as error:
         warn_once(f"id.{what}", "%s could not be written as text and is left out", what, error=error)
         return None
@@ -60,6 +61,14 @@ def clean(value: object, what: str) -> str | None:
     if text:
         warn_once(f"id.{what}", "%s must be at most %d printable characters; it is left out", what, MAX_ID_CHARS)
     return None
+
+
+def _written(value: object) -> str:
+    kind = type(value)
+    if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
+        raise TypeError  # what Python writes then is the object's address: another "id" at every call
+    # `str.__str__`: a text that is also an Enum calls itself by its member's name.
+    return str.__str__(value) if isinstance(value, str) else str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,16 +284,15 @@ RUN_MEMBERS: Final = frozenset((sc.RUN_ID, *_TEXT_MEMBERS))
 
 
 def _attempt(text: str | None) -> int:
-    return int(text) if text is not None and text.isascii() and text.isdigit() and 0 < len(text) <= 6 else 1
+    is_number = text is not None and text.isascii() and text.isdigit() and len(text) <= 6
+    return max(1, int(text)) if text is not None and is_number else 1
 
 
 def _deadline(text: str | None) -> float | None:
-    try:
-        value = float(text) if text is not None else None
-    except ValueError:
-        return None
-    # NaN compares false with everything, so it falls out here too.
-    return value if value is not None and 0 < value < 1e11 else None
+    return float(text) if text is not None and _MOMENT.fullmatch(text) else None
+
+
+_MOMENT: Final = re.compile(r"[1-9][0-9]{0,10}(?:\.[0-9]{1,9})?")
 
 
 def _earlier(one: float | None, other: float | None) -> float | None:

@@ -22,26 +22,24 @@ class ModelOperation:
     TEXT_TO_SPEECH: Final = "text_to_speech"
 
 
-# What people write, lower-cased and with `-` and spaces as `_`, to (documented name, OpenTelemetry's current name).
+# What people write, lower-cased and without `-`, `_` and spaces, to (documented name, OpenTelemetry's current name).
+_IGNORED: Final = str.maketrans("", "", "-_ ")
 _PROVIDERS: Final[dict[str, tuple[str, str]]] = {
-    alias: names
+    alias.translate(_IGNORED): names
     for names, aliases in {
         ("openai", "openai"): "openai",
-        ("azure.openai", "azure.ai.openai"): "azure_openai azureopenai azure.openai azure.ai.openai az.ai.openai",
+        ("azure.openai", "azure.ai.openai"): "azure_openai azure.openai azure.ai.openai az.ai.openai",
         ("anthropic", "anthropic"): "anthropic claude",
         ("aws.bedrock", "aws.bedrock"): "bedrock aws_bedrock aws.bedrock amazon_bedrock",
-        (
-            "gcp.vertex_ai",
-            "gcp.vertex_ai",
-        ): "vertex vertexai vertex_ai gcp.vertex_ai google_vertexai google_vertex_ai",
+        ("gcp.vertex_ai", "gcp.vertex_ai"): "vertex vertex_ai gcp.vertex_ai google_vertex_ai",
         ("gcp.vertex_ai", "gcp.gemini"): "gemini gcp.gemini google_genai google_gemini google_ai google",
         ("cohere", "cohere"): "cohere",
-        ("mistral", "mistral_ai"): "mistral mistralai mistral_ai",
-        ("together", "together"): "together togetherai together_ai",
+        ("mistral", "mistral_ai"): "mistral mistral_ai",
+        ("together", "together"): "together together_ai",
         ("groq", "groq"): "groq",
         ("deepseek", "deepseek"): "deepseek",
         ("perplexity", "perplexity"): "perplexity",
-        ("xai", "x_ai"): "xai x_ai grok",
+        ("xai", "x_ai"): "x_ai grok",
         ("ollama", "ollama"): "ollama",
     }.items()
     for alias in aliases.split()
@@ -53,14 +51,14 @@ def provider_name(provider: str, semconv: str = "botanu") -> str:
     """The normalised name of a provider.
 
     Args:
-        provider: Whatever the caller writes, in any case, with ``-``, ``_`` or a space.
+        provider: Whatever the caller writes; case, ``-``, ``_`` and spaces do not matter.
         semconv: ``"botanu"`` for the documented table, ``"otel"`` for OpenTelemetry's current values.
 
     Returns:
         The name; an unknown provider comes back lower-cased.
     """
     text = provider.strip().lower()
-    names = _PROVIDERS.get(text.replace("-", "_").replace(" ", "_"))
+    names = _PROVIDERS.get(text.translate(_IGNORED))
     if names is None:
         return text or "unknown"
     return names[1] if semconv == "otel" else names[0]

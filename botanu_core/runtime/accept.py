@@ -8,10 +8,11 @@ from opentelemetry.trace import Span, SpanKind, get_current_span
 from botanu_core import settings
 from botanu_core.model.run import Run
 from botanu_core.runtime import telemetry
-from botanu_core.runtime.context import RunContext, current_run
+from botanu_core.runtime.context import RunContext
+from botanu_core.runtime.current import current_run
 from botanu_core.settings import TrustMode
 from botanu_core.wire.carrier import Inbound
-from botanu_core.wire.trust import admit
+from botanu_core.wire.trust import admitted
 
 __all__ = ["accept", "propagation_fields", "server_span"]
 
@@ -28,34 +29,42 @@ def accept(inbound: Inbound, *, trust: TrustMode | None = None) -> RunContext:
     """
     telemetry.noticed()
     chosen = settings.current()
-    run = admit(inbound, chosen, trust) if inbound.lines else None
-    if run is not None:
-        return RunContext(run, joined=True)
+    found = admitted(inbound, chosen, trust) if inbound.lines else None
+    if found is not None:
+        joined = RunContext(found[0], joined=True)
+        joined.carried = found[1]
+        return joined
     return RunContext(Run.new(environment=chosen.environment))
 
 
 def server_span() -> Span | None:
-    """The current span, if it is a server span that another instrumentation has opened for this request."""
+    """The current span, if it is a server span that another instrumentation has opened for this request.
+
+    One that its sampler has dropped counts: a span of ours beside it would be sampled anew, in a trace of its own.
+    """
     span = get_current_span()
-    if getattr(span, "kind", None) is SpanKind.SERVER and span.is_recording():
-        run = current_run()
-        # The server span of a run that is active here belongs to another request of this process.
-        return None if run is not None and run.span is span else span
-    return None
+    if span.is_recording():
+        if getattr(span, "kind", None) is not SpanKind.SERVER:
+            return None
+    elif not (context := span.get_span_context()).is_valid or context.is_remote:
+        return None
+    run = current_run()
+    # The server span of a run that is active here belongs to another request of this process.
+    return None if run is not None and run.span is span else span
 
 
-def propagation_fields() -> frozenset[str]:
-    """Lower-case names of the headers that the global propagator may read."""
+def propagation_fields() -> frozenset[bytes]:
+    """Names of the headers that the global propagator may read, in lower case, as ASGI writes them."""
     propagator = propagate.get_global_textmap()
     if propagator is not _fields.propagator:
         _fields.propagator = propagator
-        _fields.names = frozenset(name.lower() for name in propagator.fields)
+        _fields.names = frozenset(name.lower().encode("latin-1") for name in propagator.fields)
     return _fields.names
 
 
 class _Fields:
     propagator: Any = None
-    names: frozenset[str] = frozenset()
+    names: frozenset[bytes] = frozenset()
 
 
 _fields = _Fields()

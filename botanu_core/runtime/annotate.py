@@ -17,7 +17,9 @@ from botanu_core.model.outcome import STATUSES, Outcome
 from botanu_core.model.run import RUN_MEMBERS, clean
 from botanu_core.privacy.content import safe_text
 from botanu_core.runtime import guard
-from botanu_core.runtime.context import RunContext, current_run, current_step
+from botanu_core.runtime.context import RunContext
+from botanu_core.runtime.current import current_run, current_step
+from botanu_core.wire.baggage import is_token
 
 __all__ = [
     "bind", "emit_outcome", "get_baggage", "get_current_run", "get_current_span", "get_run_id", "get_workflow",
@@ -61,7 +63,7 @@ def emit_outcome(
             value_type=clean(value_type, "value_type"),
             value_amount=_number(value_amount, "value_amount"),
             confidence=_number(confidence, "confidence", 0.0, 1.0),
-            reason=safe_text(str(reason), _MAX_TEXT) if reason is not None else None,
+            reason=_text(reason, "reason") if reason is not None else None,
             error_type=clean(error_type, "error_type"),
             metadata=_texts(metadata),
         )
@@ -136,11 +138,13 @@ def get_baggage(key: str) -> str | None:
         key: The member's name, such as ``"botanu.tenant_id"``.
     """
     run = current_run()
-    if run is not None and key.startswith(sc.BAGGAGE_PREFIX):
+    if run is not None and key in RUN_MEMBERS:
         member = run.run.members().get(key) if key != sc.STEP else current_step(otel.get_current())
         if member is not None:
             return member
     value = baggage.get_baggage(key)
+    if value is None and run is not None:
+        value = run.carried.get(key)
     return str(value) if value is not None else None
 
 
@@ -150,14 +154,14 @@ def set_baggage(key: str, value: str) -> Token[Any] | None:
     Members named ``botanu.…`` leave only towards destinations inside the trust domain, like the run itself.
 
     Args:
-        key: The member's name. The run's own members cannot be set this way.
+        key: The member's name: letters, digits, ``.``, ``-``, ``_``. The run's own members cannot be set this way.
         value: At most 256 printable characters.
 
     Returns:
         A token for `opentelemetry.context.detach`, if it is to end earlier; `None` where the value will not do.
     """
     text = clean(value, "baggage value")
-    if text is None or not isinstance(key, str) or not key.isprintable() or key in RUN_MEMBERS:
+    if text is None or not isinstance(key, str) or not is_token(key) or key in RUN_MEMBERS:
         warn_once("baggage.refused", "a baggage member was refused: the name is the run's own, or the value unfit")
         return None
     return otel.attach(baggage.set_baggage(key, text))
@@ -192,7 +196,7 @@ def _write(run: RunContext | None, attributes: Mapping[str, Any]) -> None:
 
 
 def _status(status: str | None) -> str | None:
-    if status is None or status in STATUSES:
+    if status is None or (isinstance(status, str) and status in STATUSES):
         return status
     warn_once("outcome.status", "an outcome status was ignored: it must be one of %s", ", ".join(STATUSES))
     return None
@@ -202,8 +206,8 @@ def _number(value: object, name: str, low: float = -math.inf, high: float = math
     if value is None:
         return None
     try:
-        number = float(value)  # type: ignore[arg-type]  # whatever is no number raises
-    except (TypeError, ValueError, OverflowError):
+        number = float(value)  # type: ignore[arg-type]  # whatever is no number raises, arrays their own errors
+    except Exception:
         number = math.nan
     if isinstance(value, bool) or not (low <= number <= high) or math.isinf(number):
         warn_once(f"outcome.{name}", "%s of an outcome was ignored: it must be a finite number in its range", name)
@@ -211,13 +215,24 @@ def _number(value: object, name: str, low: float = -math.inf, high: float = math
     return number
 
 
+def _text(value: object, name: str) -> str | None:
+    try:
+        return safe_text(value if isinstance(value, str) else str(value), _MAX_TEXT)
+    except Exception as error:
+        warn_once(f"text.{name}", "%s could not be written as text and is left out", name, error=error)
+        return None
+
+
 def _texts(metadata: Mapping[str, str] | None) -> dict[str, str]:
     found: dict[str, str] = {}
+    if metadata is not None and not isinstance(metadata, Mapping):
+        warn_once("metadata.mapping", "metadata was ignored: it must be a mapping, got %s", type(metadata).__name__)
+        return found
     for key, value in (metadata or {}).items():
         if len(found) >= _MAX_METADATA:
             warn_once("metadata.full", "only the first %d metadata items are kept", _MAX_METADATA)
             break
         name = clean(key, "metadata key")
-        if name is not None and value is not None:
-            found[name] = safe_text(str(value), _MAX_TEXT)
+        if name is not None and value is not None and (text := _text(value, "metadata")) is not None:
+            found[name] = text
     return found

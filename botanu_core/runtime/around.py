@@ -6,7 +6,9 @@ into, or collected as garbage.
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+import sys
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextvars import Context, copy_context
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
@@ -71,7 +73,7 @@ def _function(around: Around, function: Callable[..., Any]) -> Callable[..., Any
         except BaseException as error:
             around.end(state, error)
             raise
-        if hasattr(result, "__await__"):
+        if hasattr(type(result), "__await__") and not _is_more(result):
             return _until_awaited(around, state, result)
         return around.result(state, result)
 
@@ -114,7 +116,7 @@ def _async_generator(around: Around, function: Callable[..., AsyncGenerator[Any,
         state = context.run(around.begin, args, kwargs)
         body = function(*args, **kwargs)
         try:
-            step: Any = body.asend(None)
+            step: Any = _first(body)
             while True:
                 try:
                     item = await _Awaited(context, step)
@@ -136,6 +138,19 @@ def _async_generator(around: Around, function: Callable[..., AsyncGenerator[Any,
     return call
 
 
+def _first(body: AsyncGenerator[Any, Any]) -> Any:
+    """The first step of `body`, which the event loop does not get to know.
+
+    At its end a loop closes all generators it knows, at once: the body, too, while the one around it is closing it.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return body.asend(None)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
 class _Steps(Generator[Any, Any, Any]):
     """A generator or an awaitable's iterator, each step of which runs in `context`."""
 
@@ -151,7 +166,10 @@ class _Steps(Generator[Any, Any, Any]):
         return item
 
     def throw(self, *error: Any) -> Any:
-        return self.context.run(self.steps.throw, *error)
+        item = self.context.run(self.steps.throw, *error)
+        if self.each is not None:
+            self.each(item)
+        return item
 
     def close(self) -> None:
         self.context.run(self.steps.close)
@@ -169,6 +187,19 @@ class _Awaited:
         return (yield from _Steps(self.context, self.awaitable))
 
 
+def _is_more(awaitable: Any) -> bool:
+    """Whether its caller may do more than await it: enter it, iterate over it, ask for its attributes.
+
+    Such a thing (an HTTP client's request, a query that is built by chained calls) goes back as it is: no stand-in of
+    ours would do all that it does. A coroutine can only be awaited, and a future is watched, not replaced.
+    """
+    if isinstance(awaitable, Coroutine):
+        return hasattr(awaitable, "__aenter__")
+    if hasattr(awaitable, "add_done_callback"):
+        return False
+    return any(not name.startswith("_") or name in ("__aenter__", "__aiter__") for name in dir(awaitable))
+
+
 def _until_awaited(around: Around, state: Any, result: Awaitable[Any]) -> Any:
     """A plain function returned an awaitable: it is done when that is, and current only inside it."""
     around.suspend(state)
@@ -176,7 +207,11 @@ def _until_awaited(around: Around, state: Any, result: Awaitable[Any]) -> Any:
         # A Task or Future: handed back as it is, for callers compare and cancel it.
         result.add_done_callback(functools.partial(_done, around, state))
         return result
-    return _awaiting(around, state, result)
+    suspended = [state]
+    awaiting = _awaiting(around, suspended, result)
+    # A task that is cancelled before its first step, or a coroutine that is thrown away, never gets to its own end.
+    weakref.finalize(awaiting, _never_begun, around, suspended)
+    return awaiting
 
 
 def _done(around: Around, state: Any, future: Any) -> None:
@@ -185,14 +220,20 @@ def _done(around: Around, state: Any, future: Any) -> None:
 
         around.close(state, asyncio.CancelledError())
     else:
-        around.close(state, future.exception())
+        # Not `exception()`: it marks the exception as seen, and nobody would hear of one that was never retrieved.
+        around.close(state, getattr(future, "_exception", None))
 
 
-async def _awaiting(around: Around, suspended: Any, awaitable: Awaitable[Any]) -> Any:
-    state = around.resume(suspended)
+async def _awaiting(around: Around, suspended: list[Any], awaitable: Awaitable[Any]) -> Any:
+    state = around.resume(suspended.pop())
     try:
         result = await awaitable
     except BaseException as error:
         around.end(state, error)
         raise
     return around.result(state, result)
+
+
+def _never_begun(around: Around, suspended: list[Any]) -> None:
+    if suspended:
+        around.close(suspended.pop(), GeneratorExit())

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from botanu_core.runtime.around import decorated
-from botanu_core.runtime.context import Activation, deactivate, innermost, reactivate
+from botanu_core.runtime.current import Activation, deactivate, innermost, reactivate
 
 __all__ = ["Block"]
 
@@ -63,7 +63,8 @@ class Block(ABC):
         if activation is None and self._open:
             # Entered in another context: a framework ran the two halves of a generator in two threads. An object
             # made for one `with` has one activation open; of several, the newest is the likeliest.
-            activation = next(reversed(self._open.values()), None)
+            open_now = list(self._open.values())  # in one go: other threads enter and leave meanwhile
+            activation = open_now[-1] if open_now else None
         return self._open.pop(id(activation), None) if activation is not None else None
 
     # --- decorator ----------------------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ class Block(ABC):
         """
         return decorated(function, self._decorating(function), type(self).__name__.lower())
 
-    def _decorating(self, function: Callable[..., Any]) -> "Block":
+    def _decorating(self, function: Callable[..., Any]) -> "Block":  # noqa: ARG002  # for those who know their function
         """The block to use for `function`."""
         return self
 
@@ -95,7 +96,7 @@ class Block(ABC):
         """Make current again."""
         return reactivate(state)
 
-    def each(self, state: Activation, item: Any) -> None:
+    def each(self, state: Activation, item: Any) -> None:  # noqa: B027  # what every block does, unless it says otherwise
         """Items are none of a block's business."""
 
     def result(self, state: Activation, result: Any) -> Any:

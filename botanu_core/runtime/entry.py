@@ -1,13 +1,11 @@
 """`event`, `botanu_workflow`, `botanu_use_case`, `run_botanu`: four doors to one engine; and `step`."""
 
-import functools
 import hashlib
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
-from uuid import UUID
 
 from opentelemetry import context as otel
 from opentelemetry.context import Context
@@ -15,26 +13,16 @@ from opentelemetry.trace import Span, SpanKind
 
 from botanu_core import semconv as sc
 from botanu_core import settings
-from botanu_core.log import warn_once
 from botanu_core.model.outcome import outcome_of
-from botanu_core.model.run import MAX_ID_CHARS, Run, clean
+from botanu_core.model.run import Run
 from botanu_core.runtime import guard, telemetry
+from botanu_core.runtime.arguments import Id, checked_deadline, checked_id, checked_text, deadline_after, fitted, given
 from botanu_core.runtime.block import Block
-from botanu_core.runtime.context import (
-    Activation,
-    RunContext,
-    _as_run,
-    activate,
-    current_run,
-    record_error,
-    run_attributes,
-    span_in,
-)
+from botanu_core.runtime.context import RunContext, as_run
+from botanu_core.runtime.current import Activation, activate, current_run, run_attributes, span_in, without_step
+from botanu_core.runtime.spans import add_event, record_error
 
 __all__ = ["Event", "Step", "botanu_use_case", "botanu_workflow", "event", "run_botanu", "step"]
-
-Id = str | int | UUID | Callable[..., object] | None
-"""An id, or a function of the decorated function's arguments that gives one."""
 
 _OPENED: Final = "opened"
 _ADOPTED: Final = "adopted"
@@ -58,22 +46,18 @@ class Event(Block):
         retry_of: RunContext | Run | str | None = None,
     ) -> None:
         super().__init__()
-        self._workflow = _checked_text("workflow", workflow)
+        self._workflow = checked_text("workflow", workflow)
         self._name = f"botanu.run/{self._workflow}"
-        self._event_id = _checked_id("event_id", event_id)
-        self._customer_id = _checked_id("customer_id", customer_id)
-        self._tenant_id = _checked_id("tenant_id", tenant_id)
-        self._environment = _checked_text("environment", environment) if environment is not None else None
-        self._version = _checked_text("version", version) if version is not None else None
+        self._event_id = checked_id("event_id", event_id)
+        self._customer_id = checked_id("customer_id", customer_id)
+        self._tenant_id = checked_id("tenant_id", tenant_id)
+        self._environment = checked_text("environment", environment) if environment is not None else None
+        self._version = checked_text("version", version) if version is not None else None
         if span_kind is not None and not isinstance(span_kind, SpanKind):
             raise TypeError(f"span_kind must be an opentelemetry.trace.SpanKind, got {type(span_kind).__name__}")
         self._span_kind = span_kind
-        if deadline_s is not None and (isinstance(deadline_s, bool) or not isinstance(deadline_s, int | float)):
-            raise TypeError(f"deadline_s must be a number of seconds, got {type(deadline_s).__name__}")
-        if deadline_s is not None and not deadline_s > 0:
-            raise ValueError(f"deadline_s must be a positive number of seconds, got {deadline_s!r}")
-        self._deadline_s = deadline_s
-        self._retry_of = _as_run(retry_of) if retry_of is not None else None
+        self._deadline_s = checked_deadline(deadline_s)
+        self._retry_of = as_run(retry_of) if retry_of is not None else None
 
     def _decorating(self, function: Callable[..., Any]) -> "Event":
         return _DecoratingEvent(self, function)
@@ -83,22 +67,28 @@ class Event(Block):
 
     def begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Activation:
         telemetry.noticed()
-        event_id = _given("event_id", self._event_id, args, kwargs)
-        customer_id = _given("customer_id", self._customer_id, args, kwargs)
-        tenant_id = _given("tenant_id", self._tenant_id, args, kwargs)
+        event_id = given("event_id", self._event_id, args, kwargs)
+        customer_id = given("customer_id", self._customer_id, args, kwargs)
+        tenant_id = given("tenant_id", self._tenant_id, args, kwargs)
         context = otel.get_current()
         run = current_run(context)
         if run is None or self._retry_of is not None or self._is_other(run, event_id):
             opened = RunContext(self._new(run, event_id, customer_id, tenant_id))
+            if run is not None:
+                opened.carried = run.carried
             opened.start(self._name, self._kind(context), self._extra(), context)
             opened.announce()
-            return activate(opened, opened.span, self, mode=_OPENED)
+            return activate(opened, opened.span, self, mode=_OPENED, base=without_step(context))
         mode = _ADOPTED if run.is_implicit or (run.joined and run.event_id is None) else _CONTINUED
         run.fill(workflow=self._workflow, event_id=event_id, customer_id=customer_id, tenant_id=tenant_id)
         return self._take_up(run, mode, context)
 
     def _is_other(self, run: RunContext, event_id: str | None) -> bool:
         """Whether what this names is another transaction than `run`."""
+        if run.ended:
+            # Its completion has been said. Work that goes on behind it is part of it only if it says so; else a loop
+            # started by a request would be one run for ever.
+            return event_id is None or (event_id, self._workflow) != (run.event_id, run.workflow)
         if run.is_implicit or (run.joined and run.event_id is None):
             return False
         if event_id is not None and run.event_id is not None and event_id != run.event_id:
@@ -116,11 +106,12 @@ class Event(Block):
                 customer_id=customer_id,
                 tenant_id=tenant_id,
                 parent=outer.run if outer is not None else None,
-                deadline=time.time() + self._deadline_s if self._deadline_s is not None else None,
+                deadline=deadline_after(self._deadline_s),
             )
         again = self._retry_of.retried()
         return replace(
             again,
+            deadline=deadline_after(self._deadline_s),
             workflow=self._workflow,
             event_id=event_id or again.event_id,
             customer_id=customer_id or again.customer_id,
@@ -135,8 +126,8 @@ class Event(Block):
         if run.joined:
             attributes[sc.RUN_JOINED] = True
         span = telemetry.start_span(self._name, self._kind(context), attributes, context)
-        if mode is _ADOPTED:
-            span.add_event(sc.RUN_STARTED)
+        if mode is _ADOPTED and not run.joined:
+            add_event(span, sc.RUN_STARTED)
         return activate(run, span, self, mode=mode)
 
     def _kind(self, context: Context) -> SpanKind:
@@ -159,8 +150,11 @@ class Event(Block):
         try:
             outcome = outcome_of(run.outcome, "success" if error is None else None, error)
             if state.mode is _ADOPTED:
-                run.suggest(outcome.status or "success", error)
-                span.add_event(sc.RUN_COMPLETED)
+                if outcome.status is not None:
+                    run.suggest(outcome.status, error)
+                # Of a run that somebody else has opened, only they say that it is completed.
+                if not run.joined:
+                    add_event(span, sc.RUN_COMPLETED)
             span.set_attributes({**outcome.attributes(), sc.RUN_DURATION_MS: _lasted_ms(span)})
         except Exception as failure:
             guard.failed("event end", failure)
@@ -176,9 +170,9 @@ class _DecoratingEvent(Event):
     def __init__(self, plain: Event, function: Callable[..., Any]) -> None:
         self.__dict__.update(plain.__dict__)
         Block.__init__(self)
-        self._event_id = _fitted(plain._event_id, function)
-        self._customer_id = _fitted(plain._customer_id, function)
-        self._tenant_id = _fitted(plain._tenant_id, function)
+        self._event_id = fitted(plain._event_id, function)
+        self._customer_id = fitted(plain._customer_id, function)
+        self._tenant_id = fitted(plain._tenant_id, function)
         self._function = function
         self._extras: Mapping[str, str] | None = None
 
@@ -275,9 +269,9 @@ class Step(Block):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self._step = _checked_text("name", name)
+        self._step = checked_text("name", name)
 
-    def begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Activation:
+    def begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Activation:  # noqa: ARG002  # it has no extractors
         attributes = {**(run_attributes() or {}), sc.STEP: self._step}
         span = telemetry.start_span(f"botanu.step/{self._step}", SpanKind.INTERNAL, attributes)
         return activate(current_run(), span, self, step=self._step)
@@ -305,77 +299,6 @@ def step(name: str) -> Step:
         ValueError: It is empty, unprintable or over 256 characters.
     """
     return Step(name)
-
-
-# --- arguments --------------------------------------------------------------------------------------------------
-
-
-def _checked_text(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        hint = "; write @event(workflow=…) with parentheses" if callable(value) else ""
-        raise TypeError(f"{name} must be a text, got {type(value).__name__}{hint}")
-    if not value.strip() or len(value) > MAX_ID_CHARS or not value.isprintable():
-        raise ValueError(f"{name} must be 1 to {MAX_ID_CHARS} printable characters, got {len(value)}")
-    return value
-
-
-def _checked_id(name: str, value: Id) -> Id:
-    if value is None or callable(value):
-        return value
-    if isinstance(value, bool) or not isinstance(value, str | int | UUID):
-        raise TypeError(
-            f"{name} must be a text, an integer, a UUID or a function of the decorated function's arguments, "
-            f"got {type(value).__name__}"
-        )
-    return value
-
-
-def _given(name: str, source: Id, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
-    """The id for this call. An extractor that fails costs the id, never the call."""
-    if source is None:
-        return None
-    if not callable(source):
-        return clean(source, name)
-    try:
-        value = source(*args, **kwargs)
-    except Exception as error:
-        _extractor_failed(name, error)
-        return None
-    if value is None:
-        warn_once(f"extractor.{name}.none", "the function given for %s returned None; the id is left out", name)
-        return None
-    return clean(value, name)
-
-
-def _extractor_failed(name: str, error: BaseException) -> None:
-    """An extractor is the user's code: it is warned about, not re-raised, also under strict tests."""
-    warn_once(f"extractor.{name}", "the function given for %s failed; the id is left out", name, error=error)
-
-
-def _fitted(source: Id, function: Callable[..., Any]) -> Id:
-    """An extractor that takes fewer parameters than the function, made to accept all its arguments.
-
-    ``event_id=lambda ticket_id: ticket_id`` on ``def handle(self, ticket_id, flags)`` is found by name.
-    """
-    if not callable(source):
-        return source
-    try:
-        wanted = inspect.signature(source).parameters
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return source
-    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in wanted.values()):
-        return source
-    if len(wanted) == len(signature.parameters) or not wanted.keys() <= signature.parameters.keys():
-        return source
-
-    @functools.wraps(source)
-    def by_name(*args: Any, **kwargs: Any) -> object:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return source(**{name: bound.arguments[name] for name in wanted})
-
-    return by_name
 
 
 def _version_of(function: Callable[..., Any]) -> str:

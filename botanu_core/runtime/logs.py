@@ -2,7 +2,7 @@
 
 import logging
 
-from botanu_core.runtime.context import current_run
+from botanu_core.runtime.current import current_run
 
 __all__ = ["RunIdFilter"]
 

@@ -5,7 +5,9 @@ propagator sees, and written by our own rules towards destinations inside. Incom
 taken as a run if its sender may hand us one, and dropped otherwise.
 """
 
-from collections.abc import Mapping
+import functools
+import sys
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -25,12 +27,13 @@ from botanu_core import semconv as sc
 from botanu_core import settings
 from botanu_core.model.run import RUN_MEMBERS
 from botanu_core.runtime import guard
-from botanu_core.runtime.context import BAGGAGE_KEY, RUN_KEY, RunContext, current_run, current_step
+from botanu_core.runtime.context import RunContext
+from botanu_core.runtime.current import BAGGAGE_KEY, RUN_KEY, current_run, current_step
 from botanu_core.wire.baggage import MAX_HEADER_BYTES, MAX_MEMBERS, encode
-from botanu_core.wire.carrier import inbound
-from botanu_core.wire.trust import admit, is_inside
+from botanu_core.wire.carrier import UNKNOWN_PEER, inbound
+from botanu_core.wire.trust import admitted, is_inside
 
-__all__ = ["BotanuPropagator", "destination", "goes_to"]
+__all__ = ["BotanuPropagator", "destination", "goes_to", "others", "without_ours"]
 
 SCOPE_KEY: Final = "botanu.run"
 """Where an ASGI scope or WSGI environ holds the run that an adapter has opened for it."""
@@ -51,9 +54,11 @@ class BotanuPropagator(TextMapPropagator):
     ) -> None:
         """Write `context` on `carrier`, and the run if the destination may have it."""
         given = otel.get_current() if context is None else context
+        is_taken = False
         try:
+            is_taken = _take_back(carrier)
             members = self._members(given)
-            theirs = _without_ours(given)
+            theirs = without_ours(given)
         except Exception as error:
             guard.failed("inject", error)
             members, theirs = {}, Context({**given, BAGGAGE_KEY: {}})
@@ -64,26 +69,29 @@ class BotanuPropagator(TextMapPropagator):
         self.inner.inject(carrier, theirs, recorded)
         ours = encode(members)
         others = recorded.baggage
-        if not others:
+        if not others and not is_taken:
             setter.set(carrier, sc.BAGGAGE_HEADER, ours)
-        elif _fits(others, ours):
+        elif others and _fits(others, ours):
             setter.set(carrier, sc.BAGGAGE_HEADER, f"{ours},{others}")
         else:
-            # Readers drop a header that is too long as a whole, theirs included: ours goes beside it.
-            setter.set(carrier, sc.BAGGAGE_HEADER, others)
+            # Readers drop a header that is too long as a whole, theirs included: ours goes beside it. It does likewise
+            # where the application has written a header of its own.
+            if others:
+                setter.set(carrier, sc.BAGGAGE_HEADER, others)
             setter.set(carrier, sc.RUN_HEADER, ours)
+        _mind_redirects(carrier)
 
     def _members(self, context: Context) -> dict[str, str]:
         if not goes_to(destination(get_current_span(context))):
             return {}
         run = current_run(context)
-        members = dict(run.run.members()) if run is not None else {}
+        members = {**run.run.members(), **run.carried} if run is not None else {}
         step = current_step(context)
         if step is not None and run is not None:
             members[sc.STEP] = step
         for name, value in _baggage(context).items():
             # Members that the application has set under our prefix; the run's own come from the run.
-            if name.startswith(sc.BAGGAGE_PREFIX) and (run is None or name not in members) and name not in RUN_MEMBERS:
+            if name.startswith(sc.BAGGAGE_PREFIX) and name not in RUN_MEMBERS:
                 members[name] = str(value)
         return members
 
@@ -94,14 +102,15 @@ class BotanuPropagator(TextMapPropagator):
         found = self.inner.extract(carrier, context, getter)
         try:
             before = otel.get_current() if context is None else context
-            clean = _without_ours(found, keep=_baggage(before))
+            clean = without_ours(found, keep=_baggage(before))
             run = carrier.get(SCOPE_KEY) if isinstance(carrier, Mapping) else None
             if not isinstance(run, RunContext):
-                taken = admit(inbound(carrier), settings.current())
-                run = RunContext(taken, joined=True) if taken is not None else None
+                run = _joined(carrier)
             if run is None:
                 return clean
-            baggage = {**_baggage(clean), **run.run.members()} if settings.current().in_baggage else _baggage(clean)
+            baggage = _baggage(clean)
+            if settings.current().in_baggage:
+                baggage = {**run.carried, **baggage, **run.run.members()}
             return Context({**clean, RUN_KEY: run, BAGGAGE_KEY: baggage})
         except Exception as error:
             guard.failed("extract", error)
@@ -111,6 +120,84 @@ class BotanuPropagator(TextMapPropagator):
     def fields(self) -> set[str]:
         """The inner propagator's, and ours."""
         return {*self.inner.fields, sc.BAGGAGE_HEADER, sc.RUN_HEADER}
+
+
+def _take_back(carrier: object) -> bool:
+    """Take our members off a carrier that was written on before: a request that is tried again, or redirected outside.
+
+    Returns:
+        Whether a baggage header of the application's own stands there.
+    """
+    if not isinstance(carrier, MutableMapping):
+        return False
+    stands = False
+    for name in [each for each in carrier if isinstance(each, str) and each.lower() in _HEADERS]:
+        line = carrier[name]
+        parts = line.split(",") if isinstance(line, str) and name.lower() == sc.BAGGAGE_HEADER else []
+        theirs = [part for part in parts if not part.lstrip().startswith(sc.BAGGAGE_PREFIX)]
+        if not theirs:
+            del carrier[name]
+            continue
+        stands = True
+        if len(theirs) < len(parts):
+            carrier[name] = ",".join(theirs)
+    return stands
+
+
+_HEADERS: Final = (sc.BAGGAGE_HEADER, sc.RUN_HEADER)
+
+
+def others(line: str) -> str:
+    """A `baggage` line without the members that are ours."""
+    if sc.BAGGAGE_PREFIX not in line:
+        return line
+    return ",".join(part for part in line.split(",") if not part.lstrip().startswith(sc.BAGGAGE_PREFIX))
+
+
+def _mind_redirects(carrier: object) -> None:
+    """See to it that `requests` takes the run off a request that is redirected to a host outside.
+
+    It follows redirects below its instrumentor, which injects nothing there: the headers of the first request go on
+    to wherever the answer points.
+    """
+    if not type(carrier).__module__.startswith("requests."):
+        return
+    mixin = getattr(sys.modules.get("requests.sessions"), "SessionRedirectMixin", None)
+    # Not `rebuild_auth`: applications override it, to keep their credentials, and do not call the one below.
+    original = getattr(mixin, "rebuild_method", None)
+    if mixin is None or original is None or hasattr(original, _MINDED):
+        return
+
+    @functools.wraps(original)
+    def rebuild_method(self: Any, prepared_request: Any, response: Any) -> None:
+        original(self, prepared_request, response)
+        try:
+            if not goes_to(_host_of(prepared_request.url)):
+                _take_back(prepared_request.headers)
+        except Exception as error:
+            guard.failed("redirect", error)
+
+    setattr(rebuild_method, _MINDED, True)
+    mixin.rebuild_method = rebuild_method
+
+
+_MINDED: Final = "_minded_by_botanu"
+
+
+def _joined(carrier: object) -> RunContext | None:
+    message = inbound(carrier)
+    chosen = settings.current()
+    if message.peer == UNKNOWN_PEER and chosen.trust_inbound == "auto":
+        return None  # headers without their request: whoever has the request, an adapter, decides about its sender
+    found = admitted(message, chosen)
+    if found is None:
+        return None
+    active = current_run()
+    if active is not None and active.run_id == found[0].run_id:
+        return active  # what is said inside is to reach the run that an adapter holds
+    run = RunContext(found[0], joined=True)
+    run.carried = found[1]
+    return run
 
 
 class _Recorded(Setter[CarrierT]):
@@ -151,6 +238,8 @@ _HOST_ATTRIBUTES: Final = ("server.address", "net.peer.name")
 
 
 def _host_of(url: str) -> str | None:
+    if "\\" in url:
+        return None  # clients do not agree on where its host ends
     try:
         return urlsplit(url).hostname
     except ValueError:
@@ -170,16 +259,14 @@ def _baggage(context: Context) -> Mapping[str, object]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _without_ours(context: Context, keep: Mapping[str, object] | None = None) -> Context:
+def without_ours(context: Context, keep: Mapping[str, object] | None = None) -> Context:
     """`context` with no member of ours in its baggage, but those that were there in `keep`."""
     members = _baggage(context)
-    if not any(name.startswith(sc.BAGGAGE_PREFIX) for name in members):
+    if not members or not any(name.startswith(sc.BAGGAGE_PREFIX) for name in members):
         return context
     rest = {name: value for name, value in members.items() if not name.startswith(sc.BAGGAGE_PREFIX)}
-    for name, value in (keep or {}).items():
-        if name.startswith(sc.BAGGAGE_PREFIX):
-            rest[name] = value
-    return Context({**context, BAGGAGE_KEY: rest})
+    ours = {name: value for name, value in (keep or {}).items() if name.startswith(sc.BAGGAGE_PREFIX)}
+    return Context({**context, BAGGAGE_KEY: {**rest, **ours}})
 
 
 def _fits(others: str, ours: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Tracer
+from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Tracer, get_current_span
 
 from botanu_core import semconv as sc
 from botanu_core.runtime import guard
@@ -22,8 +22,10 @@ __all__ = [
     "Instruments",
     "end_span",
     "event_emitter",
+    "farewell",
     "instruments",
     "noticed",
+    "on_farewell",
     "reset",
     "start_span",
     "tracer",
@@ -43,7 +45,14 @@ _RUN_SECOND_BUCKETS: Final[Sequence[float]] = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class Instruments:
     """The five instruments, on one meter provider."""
 
-    __slots__ = ("attempts", "operation_duration", "provider", "run_completed", "run_duration", "token_usage")
+    __slots__ = (
+        "attempts",
+        "operation_duration",
+        "provider",
+        "run_completed",
+        "run_duration",
+        "token_usage",
+    )
 
     def __init__(self, provider: metrics.MeterProvider) -> None:
         meter = provider.get_meter(_SCOPE, __version__, _SCHEMA)
@@ -85,7 +94,9 @@ class _TalliedCounter:
 
     def __init__(self, meter: metrics.Meter, name: str, unit: str, description: str) -> None:
         self._sums: dict[tuple[tuple[str, Any], ...], int] = {}
-        self._lock = threading.Lock()
+        # Reentrant, as all locks of ours on the way of a call: garbage may be collected while one is held, and what is
+        # collected may be a generator or a stream, whose end comes by here.
+        self._lock = threading.RLock()
         meter.create_observable_counter(name, callbacks=[self._observe], unit=unit, description=description)
         _tallies.add(self)
 
@@ -102,14 +113,17 @@ class _TalliedCounter:
 
     def forget(self) -> None:
         """In a forked child: what the parent counted is the parent's to report."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._sums = {}
 
 
 _tallies: "weakref.WeakSet[_TalliedCounter]" = weakref.WeakSet()
+_making = threading.Lock()
 
 
 def _after_fork_in_child() -> None:
+    global _making
+    _making = threading.Lock()
     for tally in _tallies:
         tally.forget()
 
@@ -123,11 +137,13 @@ class _Found:
 
     tracer_provider: trace.TracerProvider | None = None
     tracer: Tracer | None = None
-    instruments: Instruments | None = None
+    instruments: Instruments | None = None  # on enable()'s meter provider
+    global_instruments: Instruments | None = None  # on the application's meter provider
     meter_provider: metrics.MeterProvider | None = None  # set by enable()
     logger_provider: _logs.LoggerProvider | None = None  # set by enable()
     event_provider: _logs.LoggerProvider | None = None
     event_logger: _logs.Logger | None = None
+    farewell: Callable[[], object] | None = None  # set by enable()
     watch: Callable[[], None] | None = None  # set by enable(): the application may bring its own provider later
 
 
@@ -150,8 +166,27 @@ def watch(callback: Callable[[], None] | None) -> None:
 
 def noticed() -> None:
     """Let `enable()` see whether the application has changed its provider since."""
-    if _found.watch is not None:
-        _found.watch()
+    watch = _found.watch
+    if watch is not None:
+        try:
+            watch()
+        except Exception as error:
+            guard.failed("look", error)
+
+
+def on_farewell(callback: Callable[[], object] | None) -> None:
+    """Call `callback` when an adapter hears that its server is about to end the process."""
+    _found.farewell = callback
+
+
+def farewell() -> None:
+    """The server has said that it ends. Some kill the process at once: what is waiting must leave now."""
+    callback = _found.farewell
+    if callback is not None:
+        try:
+            callback()
+        except Exception as error:
+            guard.failed("farewell", error)
 
 
 def tracer() -> Tracer:
@@ -164,24 +199,43 @@ def tracer() -> Tracer:
     return found
 
 
-def instruments() -> Instruments:
-    """Our instruments on the provider given to `use`, else on the global one of this moment."""
-    provider = _found.meter_provider or metrics.get_meter_provider()
-    found = _found.instruments
-    if found is None or found.provider is not provider:
-        found = _found.instruments = Instruments(provider)
-    return found
+def instruments() -> Instruments | None:
+    """Our instruments on the provider given to `use`, else on the global one of this moment.
+
+    `None` where nobody would take what they record.
+    """
+    ours = _found.meter_provider
+    if ours is not None:
+        found = _found.instruments
+        return found if found is not None and found.provider is ours else _make_instruments("instruments", ours)
+    theirs = metrics.get_meter_provider()
+    found = _found.global_instruments
+    if found is not None and found.provider is theirs:
+        return found
+    if isinstance(theirs, metrics.NoOpMeterProvider) or type(theirs).__name__ == "_ProxyMeterProvider":
+        return None
+    return _make_instruments("global_instruments", theirs)
+
+
+def _make_instruments(slot: str, provider: metrics.MeterProvider) -> Instruments:
+    # Once a provider: the SDK hands out the first instrument of a name again, and our second would count unseen.
+    with _making:
+        found: Instruments | None = getattr(_found, slot)
+        if found is None or found.provider is not provider:
+            found = Instruments(provider)
+            setattr(_found, slot, found)
+        return found
 
 
 def start_span(name: str, kind: SpanKind, attributes: Mapping[str, Any], context: Context | None = None) -> Span:
-    """Start a span; where the SDK or somebody's processor fails, a span that records nothing."""
+    """Start a span; where the SDK or somebody's processor fails, one that records nothing and has its parent's ids."""
     try:
         return tracer().start_span(
             name, context, kind, attributes, record_exception=False, set_status_on_exception=False
         )
     except Exception as error:
         guard.failed("span start", error)
-        return INVALID_SPAN
+        return NonRecordingSpan(get_current_span(context).get_span_context())
 
 
 def end_span(span: Span) -> None:
@@ -228,9 +282,11 @@ def reset() -> None:
         "tracer_provider",
         "tracer",
         "instruments",
+        "global_instruments",
         "meter_provider",
         "logger_provider",
         "watch",
+        "farewell",
         "event_provider",
         "event_logger",
     ):

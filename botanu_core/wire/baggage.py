@@ -4,6 +4,7 @@ Written here and not with OpenTelemetry's propagator, which encodes a space as `
 just the first of several header lines, and drops everything when the application's own baggage is large.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import quote, unquote_plus
@@ -11,7 +12,7 @@ from urllib.parse import quote, unquote_plus
 from botanu_core import semconv as sc
 from botanu_core.log import warn_once
 
-__all__ = ["MAX_HEADER_BYTES", "MAX_MEMBERS", "MAX_OWN_BYTES", "Malformed", "decode", "encode"]
+__all__ = ["MAX_HEADER_BYTES", "MAX_MEMBERS", "MAX_OWN_BYTES", "Malformed", "decode", "encode", "is_token"]
 
 MAX_OWN_BYTES: Final = 1024
 """Our members together stay under this, separators included."""
@@ -26,12 +27,19 @@ class Malformed(ValueError):
 def encode(members: Mapping[str, str]) -> str:
     """Write `members` as one header value, percent-encoded, most needed first.
 
-    What does not fit under `MAX_OWN_BYTES` is left out, the least needed first, and said once.
+    What does not fit under `MAX_OWN_BYTES` is left out, the least needed first, and said once. So is what cannot be
+    written: a name that is no token, half a surrogate pair.
     """
     parts: list[str] = []
     room = MAX_OWN_BYTES - 1
     for key, value in members.items():
-        part = f"{key}={value if value.isalnum() and value.isascii() else quote(value, safe=_SAFE)}"
+        try:
+            part = f"{key}={value if value.isalnum() and value.isascii() else quote(value, safe=_SAFE)}"
+        except UnicodeEncodeError:
+            part = ""
+        if not part or not is_token(key):
+            warn_once("baggage.unfit", "a baggage member could not be written and is left out")
+            continue
         if len(part) > room:
             warn_once("baggage.full", "a run's members exceed %d bytes; the least needed are left out", MAX_OWN_BYTES)
             continue
@@ -40,6 +48,12 @@ def encode(members: Mapping[str, str]) -> str:
     return ",".join(parts)
 
 
+def is_token(name: str) -> bool:
+    """Whether `name` may name a member: letters, digits and some marks, no space, comma, semicolon or equals sign."""
+    return _TOKEN.fullmatch(name) is not None
+
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 # Characters that RFC 3986 leaves alone and that mean nothing in a baggage header.
 _SAFE: Final = "-._~:"
 

@@ -1,15 +1,19 @@
 """What a message says about a run and about who sent it, whatever the framework's headers look like."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from botanu_core import semconv as sc
 
-__all__ = ["Inbound", "from_asgi", "from_environ", "from_mapping", "inbound"]
+__all__ = ["UNKNOWN_PEER", "Inbound", "from_asgi", "from_environ", "from_mapping", "inbound"]
+
+UNKNOWN_PEER: Final = "unknown"
+"""The peer of HTTP headers that came without their request: there is one, and they do not say who."""
 
 _FORWARDING: Final = ("x-forwarded-for", "forwarded", "x-real-ip")
-_RUN_HEADERS: Final = frozenset({sc.BAGGAGE_HEADER.encode(), sc.RUN_HEADER.encode()})
+_BAGGAGE: Final = sc.BAGGAGE_HEADER.encode()
+_RUN: Final = sc.RUN_HEADER.encode()
 _FORWARDING_BYTES: Final = frozenset(name.encode() for name in _FORWARDING)
 
 
@@ -18,7 +22,8 @@ class Inbound:
     """The few facts of a message that decide about a run.
 
     Attributes:
-        lines: Values of the `baggage` lines and of `x-botanu-run`, in order.
+        lines: Values of the `baggage` lines, in order; those of `x-botanu-run` instead where there are any, for then
+            the other header is full and has nothing of ours.
         peer: Address of the other end of the connection; `None` where there is none (a unix socket, a queue).
         forwarded: Values of the forwarding headers.
     """
@@ -33,15 +38,18 @@ EMPTY: Final = Inbound()
 
 def from_asgi(scope: Mapping[str, Any]) -> Inbound:
     """Read an ASGI scope; header names arrive lower-cased as the specification says, but are not trusted to."""
-    lines: list[str] = []
+    baggage: list[str] = []
+    run: list[str] = []
     forwarded: list[str] = []
     for name, value in scope.get("headers") or ():
         key = name if name.islower() else name.lower()
-        if key in _RUN_HEADERS:
-            lines.append(value.decode("latin-1"))
+        if key == _BAGGAGE:
+            baggage.append(value.decode("latin-1"))
+        elif key == _RUN:
+            run.append(value.decode("latin-1"))
         elif key in _FORWARDING_BYTES:
             forwarded.append(value.decode("latin-1"))
-    if not lines:
+    if not (lines := run or baggage):
         return EMPTY
     client = scope.get("client")
     return Inbound(lines, client[0] if client else None, forwarded)
@@ -49,37 +57,52 @@ def from_asgi(scope: Mapping[str, Any]) -> Inbound:
 
 def from_environ(environ: Mapping[str, Any]) -> Inbound:
     """Read a WSGI environ. Servers join repeated headers with a comma."""
-    lines = [environ[key] for key in ("HTTP_BAGGAGE", "HTTP_X_BOTANU_RUN") if key in environ]
-    if not lines:
+    line = environ.get("HTTP_X_BOTANU_RUN") or environ.get("HTTP_BAGGAGE")
+    if not line:
         return EMPTY
     forwarded = [environ[key] for name in _FORWARDING if (key := "HTTP_" + name.upper().replace("-", "_")) in environ]
-    return Inbound(lines, environ.get("REMOTE_ADDR") or None, forwarded)
+    return Inbound((line,), environ.get("REMOTE_ADDR") or None, forwarded)
 
 
 def from_mapping(headers: Mapping[Any, Any], peer: str | None = None) -> Inbound:
     """Read any mapping of header names, in whatever case, to a value or a list of values."""
-    lines: list[str] = []
+    baggage: list[str] = []
+    run: list[str] = []
     forwarded: list[str] = []
     for name, value in headers.items():
         if not isinstance(name, str):
             continue
         key = name.lower()
-        if key in (sc.BAGGAGE_HEADER, sc.RUN_HEADER):
-            lines.extend(_texts(value))
+        if key == sc.BAGGAGE_HEADER:
+            baggage.extend(_texts(value))
+        elif key == sc.RUN_HEADER:
+            run.extend(_texts(value))
         elif key in _FORWARDING:
             forwarded.extend(_texts(value))
+    lines = run or baggage
     return Inbound(lines, peer, forwarded) if lines else EMPTY
 
 
 def inbound(carrier: object) -> Inbound:
-    """Read whatever carrier an instrumentation hands to the propagator: ASGI scope, WSGI environ or mapping."""
+    """Read whatever carrier an instrumentation hands to the propagator: ASGI scope, WSGI environ or mapping.
+
+    A plain dict of texts is taken for a message of a queue, which has no peer, unless it names a host as requests do.
+    """
     if not isinstance(carrier, Mapping):
         return EMPTY
     if "headers" in carrier and "type" in carrier:
         return from_asgi(carrier)
     if "REQUEST_METHOD" in carrier:
         return from_environ(carrier)
-    return from_mapping(carrier)
+    found = from_mapping(carrier)
+    return found if not found.lines or _is_message(carrier) else replace(found, peer=UNKNOWN_PEER)
+
+
+def _is_message(carrier: Mapping[Any, Any]) -> bool:
+    return type(carrier) is dict and not any(
+        isinstance(value, list | tuple) or (isinstance(name, str) and name.lower() == "host")
+        for name, value in carrier.items()
+    )
 
 
 def _texts(value: object) -> Iterable[str]:

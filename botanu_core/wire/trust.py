@@ -2,16 +2,17 @@
 
 import fnmatch
 import ipaddress
+import re
 from functools import lru_cache
 from typing import Final
 
 from botanu_core.log import warn_once
-from botanu_core.model.run import Run
+from botanu_core.model.run import RUN_MEMBERS, Run, clean
 from botanu_core.settings import Settings, TrustMode
 from botanu_core.wire.baggage import Malformed, decode
 from botanu_core.wire.carrier import Inbound
 
-__all__ = ["admit", "is_inside", "is_local"]
+__all__ = ["admit", "admitted", "is_inside", "is_local"]
 
 # Spelled out: `ipaddress.is_private` also counts documentation and benchmark ranges, which are nobody's network.
 _LOCAL_NETWORKS: Final = tuple(
@@ -21,6 +22,8 @@ _LOCAL_NETWORKS: Final = tuple(
         "::1/128", "fc00::/7", "fe80::/10",
     )
 )  # fmt: skip
+# What clients make a name of is ASCII; before that, `example\u3002com` looks like a single label and is example.com.
+_HOST_NAME: Final = re.compile(r"[a-z0-9._-]+")
 _INSIDE_SUFFIXES: Final = (".internal", ".local", ".svc", ".cluster.local", ".localhost")
 # What Starlette's and Django's test clients put where a server puts the peer's address.
 _NO_ADDRESS: Final = frozenset({"testclient", "testserver", ""})
@@ -38,6 +41,12 @@ def admit(inbound: Inbound, settings: Settings, trust: TrustMode | None = None) 
         The run; `None` where there is none, where it is malformed, or where its sender is not trusted. What is
         refused is dropped whole, counted, and never echoed.
     """
+    found = admitted(inbound, settings, trust)
+    return found[0] if found is not None else None
+
+
+def admitted(inbound: Inbound, settings: Settings, trust: TrustMode | None = None) -> tuple[Run, dict[str, str]] | None:
+    """As `admit`, with the members under ``botanu.`` that came along and are not the run's own."""
     if not inbound.lines:
         return None
     try:
@@ -57,7 +66,11 @@ def admit(inbound: Inbound, settings: Settings, trust: TrustMode | None = None) 
     run = Run.from_members(members, environment=settings.environment)
     if run is None:
         warn_once("inbound.malformed", "a run on the wire was malformed and is refused")
-    return run
+        return None
+    if RUN_MEMBERS.issuperset(members):
+        return run, {}
+    others = {key: value for key, value in members.items() if key not in RUN_MEMBERS}
+    return run, {key: value for key, value in others.items() if clean(value, "baggage value") is not None}
 
 
 def _from_inside(inbound: Inbound) -> bool:
@@ -121,6 +134,8 @@ def is_inside(host: str, patterns: tuple[str, ...] = ()) -> bool:
         address = None
     if address is not None:
         return is_local(name) or any(_in_network(address, pattern) for pattern in patterns)
+    if not _HOST_NAME.fullmatch(name):
+        return False
     if "." not in name or name.endswith(_INSIDE_SUFFIXES):
         # A name of digits only is an address in disguise (2130706433 is 127.0.0.1, 134744072 is 8.8.8.8).
         return not name.replace(".", "").isdigit() and not name.startswith("0x")

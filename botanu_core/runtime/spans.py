@@ -1,0 +1,75 @@
+"""What is written on spans, whosever implementation they are: errors, events, attributes."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.trace import Span, Status, StatusCode
+
+from botanu_core import semconv as sc
+from botanu_core.model.outcome import status_of
+from botanu_core.privacy.content import safe_text
+from botanu_core.runtime import guard
+
+if TYPE_CHECKING:
+    from botanu_core.runtime.context import RunContext
+
+__all__ = ["add_event", "record_error", "set_attributes"]
+
+
+def record_error(run: "RunContext | None", span: Span, error: BaseException) -> None:
+    """Mark `span` as failed by `error`; the exception itself is written in full on the first span of the run only.
+
+    Cancellation is no error: the span stays unset, as it does where a program exits as it should.
+    """
+    if not span.is_recording() or status_of(error) in (None, "canceled", "success"):
+        return
+    try:
+        kind = type(error)
+        message = safe_text(_said(error))
+        span.set_status(Status(StatusCode.ERROR, f"{kind.__name__}: {message}" if message else kind.__name__))
+        span.set_attribute(sc.ERROR_TYPE, kind.__name__)
+        if run is None or run.first_sight(error):
+            span.add_event("exception", _exception_attributes(error, message))
+    except Exception as failure:
+        guard.failed("error record", failure)
+
+
+def _exception_attributes(error: BaseException, message: str) -> dict[str, str]:
+    import traceback  # only failures pay for it
+
+    kind = type(error)
+    module = kind.__module__
+    stack = "".join(traceback.format_exception(kind, error, error.__traceback__))
+    return {
+        sc.EXCEPTION_TYPE: kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}",
+        sc.EXCEPTION_MESSAGE: message,
+        sc.EXCEPTION_STACKTRACE: safe_text(stack, _MAX_STACK_CHARS),
+    }
+
+
+_MAX_STACK_CHARS: Final = 16_384
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def add_event(span: Span, name: str) -> None:
+    """Add an event to `span`, whosever implementation it is."""
+    try:
+        span.add_event(name)
+    except Exception as error:
+        guard.failed("span event", error)
+
+
+def set_attributes(span: Span, attributes: Mapping[str, Any]) -> None:
+    """Set attributes on `span`, while it is open."""
+    try:
+        # A span of the run that has ended meanwhile would log a warning for something that is nobody's mistake.
+        if span.is_recording():
+            span.set_attributes(attributes)
+    except Exception as error:
+        guard.failed("span attributes", error)
