@@ -72,6 +72,8 @@ VENDOR_CLIENT_REQUEST_ID: Final = "botanu.vendor.client_request_id"
 REQUEST_STREAMING: Final = "botanu.request.streaming"
 REQUEST_CACHE_HIT: Final = "botanu.request.cache_hit"
 REQUEST_ATTEMPT: Final = "botanu.request.attempt"
+COST_USD: Final = "botanu.cost.usd"
+COST_SOURCE: Final = "botanu.cost.source"
 EVAL_INPUT_CONTENT: Final = "botanu.eval.input_content"
 EVAL_OUTPUT_CONTENT: Final = "botanu.eval.output_content"
 

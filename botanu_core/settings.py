@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
-from typing import Final, Literal, TypeVar, cast
+from typing import Any, Final, Literal, Protocol, TypeVar, cast
 
 from botanu_core.log import warn_once
 
@@ -21,6 +21,13 @@ TrustMode = Literal["auto", "signed", "always", "never"]
 
 _T = TypeVar("_T")
 _HOST_PATTERN: Final = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+
+
+class Prices(Protocol):
+    """What trackers ask of a price book; `pricing.PriceBook` is one."""
+
+    def price(self, usage: Any, provider: str, models: Any, *, customer: str | None = None) -> Any:
+        """What a call cost: something with `usd` and `source`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,7 @@ class Settings:
         propagate_hosts: Host patterns that count as inside, beside the built-in ones; ``*.example.com`` or exact.
         trust_inbound: Whose runs are taken.
         customer_metric_limit: How many customers may be a metric label; 0 for none.
+        prices: What prices a model call; `None` while nothing does, without `enable()`.
         in_baggage: Whether a run is written into OpenTelemetry baggage. Only while `enable()` guards what leaves:
             the stock propagator hands baggage to every host.
     """
@@ -49,6 +57,7 @@ class Settings:
     trust_inbound: TrustMode = "auto"
     customer_metric_limit: int = 0
     in_baggage: bool = False
+    prices: "Prices | None" = None
 
     @classmethod
     def from_env(cls) -> "Settings":

@@ -77,6 +77,7 @@ class BotanuConfig(BaseModel):
     api_key_host: Annotated[str, AfterValidator(values.bare_host)] | None = None
     instrument: _Instruments = "all"
     skip_instruments: _Words = ()
+    price_contracts: _Words = ()
     content_capture_rate: _Float = Field(0.0, ge=0, le=1, description="lie in 0.0-1.0")
     max_content_chars: _Int = Field(4096, ge=1, le=1_000_000, description="be a whole number, 1 to 1000000")
     propagate_to: _Destinations = ("inside",)

@@ -14,6 +14,7 @@ from opentelemetry import propagate, trace
 from botanu_core import log, settings
 from botanu_core.errors import ConfigError
 from botanu_core.log import logger
+from botanu_core.pricing import PriceBook, load_contracts
 from botanu_core.runtime import guard, telemetry
 from botanu_core.runtime.propagator import BotanuPropagator
 from botanu_core.sdk import grounds
@@ -219,7 +220,8 @@ def enable(config: BotanuConfig | None = None, **fields: Any) -> Report:
         chosen = config if config is not None else BotanuConfig.load(**fields)
         if _is_switched_off():
             return _off()
-        settings.activate(replace(chosen.settings(), in_baggage=True))
+        prices = PriceBook(load_contracts(*chosen.price_contracts)).warm()  # half a second here, not in the first call
+        settings.activate(replace(chosen.settings(), in_baggage=True, prices=prices))
         try:
             _state.enabled = _Enabled(chosen)
         except BaseException:

@@ -230,9 +230,29 @@ class LLMTracker(Tracker):
         return self
 
     def _close(self, duration_s: float) -> None:
+        try:
+            self._price()
+        except Exception as error:
+            guard.failed("price", error)
         instruments = telemetry.instruments()
-        if instruments is None:
-            return
+        if instruments is not None:
+            self._measure(instruments, duration_s)
+
+    def _price(self) -> None:
+        """Write what the call costs, where somebody knows. Unknown is never zero: then there is no amount."""
+        prices = settings.current().prices
+        usage, late = self.usage, self._late
+        used_nothing = self._error is not None and usage.input_tokens is usage.output_tokens is None
+        if prices is None or used_nothing or late.get(sc.REQUEST_CACHE_HIT):
+            return  # a call that failed before it was answered, or that a cache of the application's own answered
+        customer = self._run.customer_id if self._run is not None else None
+        models = (late.get(sc.GEN_AI_RESPONSE_MODEL) or "", self._model or "")
+        cost = prices.price(usage, self._provider, models, customer=customer)
+        late[sc.COST_SOURCE] = cost.source
+        if cost.usd is not None:
+            late[sc.COST_USD] = float(cost.usd)
+
+    def _measure(self, instruments: telemetry.Instruments, duration_s: float) -> None:
         run = self._run
         labels: dict[str, Any] = {
             sc.GEN_AI_OPERATION: self._operation,

@@ -97,6 +97,8 @@ def use_everything() -> None:
                 tracker.set_request_params(0.5, 0.9, 10, ["END"], 0.1, 0.2).set_finish_reason("stop")
                 tracker.set_streaming().set_cache_hit().set_attempt(2).set_error(ValueError("x"))
                 tracker.set_input_content("in").set_output_content("out").add_metadata(run_id="mine")
+            with track_llm_call(provider="openai", model="gpt-4o") as priced:
+                priced.set_tokens(150, 200)
             with track_tool_call("search", tool_call_id="call_1", provider="openai") as tool:
                 tool.set_result(success=False, items_returned=1, bytes_processed=2)
             with track_db_operation("pg", "SELECT", "shop") as db:

@@ -45,4 +45,5 @@ def test_names_and_ids_that_hold_it_are_left_out(sent):
         "gen_ai.provider.name": "openai",
         "botanu.vendor": "openai",
         "botanu.ok": 2,
+        "botanu.cost.source": "none",
     }

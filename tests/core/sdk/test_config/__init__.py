@@ -20,6 +20,7 @@ DEFAULTS = {
     "api_key_host": None,
     "instrument": "all",
     "skip_instruments": [],
+    "price_contracts": [],
     "content_capture_rate": 0.0,
     "max_content_chars": 4096,
     "propagate_to": ["inside"],

@@ -33,6 +33,7 @@ VARIABLES = [
     ("BOTANU_INSTRUMENT", "None", "instrument", "none"),
     ("BOTANU_INSTRUMENT", "all,logging", "instrument", ["all", "logging"]),
     ("BOTANU_SKIP_INSTRUMENTS", "redis", "skip_instruments", ["redis"]),
+    ("BOTANU_PRICE_CONTRACTS", "prices.yaml", "price_contracts", ["prices.yaml"]),
     ("BOTANU_CONTENT_CAPTURE_RATE", "0.25", "content_capture_rate", 0.25),
     ("BOTANU_MAX_CONTENT_CHARS", "100", "max_content_chars", 100),
     ("BOTANU_PROPAGATE_TO", "Never", "propagate_to", ["never"]),
