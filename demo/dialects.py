@@ -160,8 +160,8 @@ class OpenAIEmbeddings:
         return {"object": "list", "data": rows, "model": call.model, "usage": usage}
 
     def chunks(self, call: Call) -> Iterator[Chunk]:
-        """Vectors are never streamed."""
-        raise NotImplementedError
+        """None: vectors are never streamed."""
+        return iter(())
 
     def error(self, status: int) -> Json:
         """The body of a refusal."""
