@@ -159,7 +159,7 @@ class OpenAIEmbeddings:
         usage = {"prompt_tokens": call.tokens.input, "total_tokens": call.tokens.input}
         return {"object": "list", "data": rows, "model": call.model, "usage": usage}
 
-    def chunks(self, call: Call) -> Iterator[Chunk]:
+    def chunks(self, call: Call) -> Iterator[Chunk]:  # noqa: ARG002  # the shape of a dialect
         """None: vectors are never streamed."""
         return iter(())
 
