@@ -22,9 +22,8 @@ NOTE = "`event`, `RunContextEnricher` (five attributes), `track_llm_call`; the p
 def contenders(config: Config) -> list[Contender]:
     """Its run, stamping and LLM tracker."""
     _enable(config)
-    from botanu.tracking.llm import track_llm_call
-
     import botanu
+    from botanu.tracking.llm import track_llm_call
 
     def opened() -> Any:
         return botanu.event(workflow="w", event_id="e", customer_id="c", environment="bench")

@@ -22,9 +22,8 @@ _LIMITS: dict[str, dict[Config, float]] = {
 def contenders(config: Config) -> list[Contender]:
     """The engine's hot paths."""
     ours.enable(config)
-    from botanu.tracking.llm import track_llm_call
-
     import botanu
+    from botanu.tracking.llm import track_llm_call
 
     def opened() -> Any:
         return botanu.event(workflow="w", event_id="e", customer_id="c", tenant_id="t")
