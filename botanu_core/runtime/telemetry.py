@@ -125,12 +125,12 @@ class _TalliedCounter:
 
 
 _tallies: "weakref.WeakSet[_TalliedCounter]" = weakref.WeakSet()
-_making = threading.Lock()
+_making = threading.RLock()
 
 
 def _after_fork_in_child() -> None:
     global _making
-    _making = threading.Lock()
+    _making = threading.RLock()
     for tally in _tallies:
         tally.forget()
 

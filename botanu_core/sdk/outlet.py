@@ -33,8 +33,8 @@ __all__ = [
     "MetricOutlet",
     "Outlet",
     "SpanOutlet",
+    "metering",
     "renewed",
-    "shut_within",
 ]
 
 
@@ -71,9 +71,9 @@ class Outlet:
         _outlets.add(self)
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a span that garbage collection ends may come by while it is held
         self.is_ending = self.closed = self.is_away = False
-        self.delivered = self.failed = self.overflown = self._on_the_way = 0
+        self.failed = self.overflown = self._on_the_way = 0
 
     def begin_in_child(self) -> None:
         """Forget what the parent has sent and lost, and leave its connection alone: the parent goes on with it."""
@@ -110,9 +110,7 @@ class Outlet:
         with self._lock:
             self._on_the_way -= count
             self.is_away = not sent
-            if sent:
-                self.delivered += count
-            else:
+            if not sent:
                 self.failed += count
         if not sent and not self.is_ending:
             warn_once("collector.away", "the collector at %s is away; what it does not take is dropped", self.collector)
@@ -216,6 +214,12 @@ class MetricOutlet(MetricExporter):
             self.outlet.close()
 
 
+def metering(outlet: Outlet, config: BotanuConfig, resource: Resource) -> MeterProvider:
+    """A meter provider of our own, which nobody else's metrics leave by."""
+    reader = PeriodicExportingMetricReader(MetricOutlet(outlet), config.metric_interval_s * 1000)
+    return MeterProvider([reader], resource, shutdown_on_exit=False)
+
+
 def renewed(provider: MeterProvider, outlet: Outlet, config: BotanuConfig, resource: Resource) -> MeterProvider:
     """In a forked child, a meter provider in place of the parent's.
 
@@ -223,8 +227,7 @@ def renewed(provider: MeterProvider, outlet: Outlet, config: BotanuConfig, resou
     """
     for reader in readers_of(provider):
         reader._ticker = _nothing  # what the SDK starts in the child
-    reader = PeriodicExportingMetricReader(MetricOutlet(outlet), config.metric_interval_s * 1000)
-    return MeterProvider([reader], resource, shutdown_on_exit=False)
+    return metering(outlet, config, resource)
 
 
 def _nothing() -> None:
@@ -237,9 +240,7 @@ class CountedBatch(BatchSpanProcessor):
     def __init__(self, outlet: Outlet, config: BotanuConfig) -> None:
         super().__init__(
             SpanOutlet(outlet),
-            max_queue_size=config.max_queue_size,
-            max_export_batch_size=min(512, config.max_queue_size),
-            schedule_delay_millis=config.export_interval_s * 1000,
+            **_batching(config),
         )
         self.outlet = outlet
         self._timeout_s = config.shutdown_timeout_s
@@ -268,9 +269,7 @@ class CountedEvents(BatchLogRecordProcessor):
     def __init__(self, outlet: Outlet, config: BotanuConfig) -> None:
         super().__init__(
             LogOutlet(outlet),
-            max_queue_size=config.max_queue_size,
-            max_export_batch_size=min(512, config.max_queue_size),
-            schedule_delay_millis=config.export_interval_s * 1000,
+            **_batching(config),
         )
         self.outlet = outlet
         self._limit = config.max_queue_size
@@ -286,6 +285,14 @@ class CountedEvents(BatchLogRecordProcessor):
             super().on_emit(log_record)
         else:
             _push_out(self.outlet, super().on_emit, log_record)
+
+
+def _batching(config: BotanuConfig) -> dict[str, Any]:
+    return {
+        "max_queue_size": config.max_queue_size,
+        "max_export_batch_size": min(512, config.max_queue_size),
+        "schedule_delay_millis": config.export_interval_s * 1000,
+    }
 
 
 def _queue_of(processor: Any) -> Sized:

@@ -13,7 +13,6 @@ from uuid import uuid4
 from opentelemetry import _logs, metrics
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
 from botanu_core.sdk import grounds
@@ -21,7 +20,7 @@ from botanu_core.sdk.config import BotanuConfig, Signal
 from botanu_core.sdk.ending import shut_all, shut_within, within
 from botanu_core.sdk.exporters import make
 from botanu_core.sdk.grounds import Ground
-from botanu_core.sdk.outlet import CountedBatch, CountedEvents, MetricOutlet, Outlet
+from botanu_core.sdk.outlet import CountedBatch, CountedEvents, Outlet, metering
 
 __all__ = ["Signals", "resource_of"]
 
@@ -118,8 +117,7 @@ class Signals:
             return
         outlet = self._outlet("metrics", config, "OTEL_METRICS_EXPORTER")
         if outlet is not None:
-            reader = PeriodicExportingMetricReader(MetricOutlet(outlet), config.metric_interval_s * 1000)
-            self.meter_provider = MeterProvider([reader], resource, shutdown_on_exit=False)
+            self.meter_provider = metering(outlet, config, resource)
 
     def _set_up_events(self, config: BotanuConfig, resource: Resource, explicit: bool) -> None:
         if isinstance(_logs.get_logger_provider(), LoggerProvider) and not explicit:
