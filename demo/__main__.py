@@ -67,13 +67,17 @@ def _arguments() -> argparse.Namespace:
 
 
 def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"at least 1, got {text}")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number, at least 1, got {text}")
+    return int(text)
 
 
 def _ratio(text: str) -> float:
-    if not 0.0 <= (number := float(text)) <= 1.0:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number <= 1.0:
         raise argparse.ArgumentTypeError(f"a ratio from 0.0 to 1.0, got {text}")
     return number
 

@@ -75,7 +75,12 @@ def test_interrupted():
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["--tickets", "0"], "at least 1, got 0"), (["--sample", "2"], "a ratio from 0.0 to 1.0, got 2")],
+    [
+        (["--tickets", "0"], "at least 1, got 0"),
+        (["--tickets", "x"], "at least 1, got x"),
+        (["--sample", "2"], "a ratio from 0.0 to 1.0, got 2"),
+        (["--sample", "y"], "a ratio from 0.0 to 1.0, got y"),
+    ],
 )
 def test_wrong_arguments(arguments, said):
     """A mistake on the command line is explained, and starts nothing."""
