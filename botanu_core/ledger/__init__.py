@@ -1,0 +1,1 @@
+"""Who pays for which call, once: sightings of model calls become entries, counted and priced."""
