@@ -1,9 +1,8 @@
 """`Sighting`: what one span says of a model call, whoever made the span."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from botanu_core.model.usage import Usage
 
@@ -13,9 +12,10 @@ UNKNOWN_USAGE: Final = Usage()
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class Sighting(NamedTuple):
     """A model call as one span tells it. The same call may be seen by several spans.
+
+    A tuple, being made for every call: a frozen dataclass takes three times as long.
 
     Attributes:
         reporter: Whose words the numbers are: ``tracker``, ``otel``, ``openinference`` or ``openllmetry``.
