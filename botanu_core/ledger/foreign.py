@@ -12,8 +12,9 @@ from typing import Any, Final, Literal
 
 from botanu_core import semconv
 from botanu_core.ledger.scopes import KNOWN_SCOPES, OPENLLMETRY_SCOPES, billable_operation, looks_billable
-from botanu_core.ledger.sighting import Sighting
+from botanu_core.ledger.sighting import UNKNOWN_USAGE, Sighting
 from botanu_core.log import warn_once
+from botanu_core.model.report import context_of, tier_of
 from botanu_core.model.reported import Reported, Reporter, read_reported
 from botanu_core.model.usage import Usage
 from botanu_core.model.vocabulary import provider_name
@@ -32,6 +33,7 @@ _RAW: Final = (
     "langfuse.observation.usage_details",
     "metadata.usage_object",
 )
+_RAW_HEADS: Final = frozenset(prefix[:9] for prefix in _RAW)
 _STREAMING: Final = ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming")
 # They stand where a provider should, and are none.
 _FRAMEWORKS: Final = frozenset(
@@ -138,8 +140,12 @@ def _openinference(attributes: Mapping[str, Any], error_type: str | None) -> Sig
     # Most keep the whole answer, which has the id, and more of what decides about the price.
     answer = _answer(attributes.get("output.value"))
     if answer is not None:
-        native: Reporter = "anthropic" if attributes.get("llm.system") == "anthropic" else "openai_chat"
-        reported = _richer(reported, native, answer)
+        if attributes.get("llm.system") == "anthropic":
+            reported = _richer(reported, "anthropic", answer)
+        elif "output" in answer or reported.usage == UNKNOWN_USAGE:
+            reported = _richer(reported, "openai_chat", answer)
+        elif tier := tier_of(answer.get("service_tier")):
+            reported = Reported(reported.usage, context_of(service_tier=tier))
     answered = _word(
         attributes, "llm.response.model_name", "llm.model_name", "embedding.model_name", "reranker.model_name"
     )
@@ -199,7 +205,7 @@ def _richer(reported: Reported, reporter: Reporter, answer: object) -> Reported:
     """`reported`, or the provider's own report of the same counts, which has more of their parts."""
     own = read_reported(reporter, answer)
     context = own.context or reported.context
-    if reported.usage == Usage() or _wholes(own.usage) == _wholes(reported.usage):
+    if reported.usage == UNKNOWN_USAGE or _wholes(own.usage) == _wholes(reported.usage):
         return Reported(own.usage, context)
     return Reported(reported.usage, context)
 
@@ -243,8 +249,9 @@ def _is_said(attributes: Mapping[str, Any], *names: str) -> bool:
 
 
 def _raw(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in attributes.items():
-        if name.startswith(_RAW) and len(found) < _MOST_RAW:
-            found[name] = value[:_LONGEST_RAW] if isinstance(value, str) else value
-    return found
+    names = [name for name in attributes if name[:9] in _RAW_HEADS and name.startswith(_RAW)]
+    return {
+        name: value[:_LONGEST_RAW] if isinstance(value, str) else value
+        for name in names[:_MOST_RAW]
+        for value in (attributes[name],)
+    }

@@ -13,8 +13,8 @@ __all__ = ["KNOWN_SCOPES", "OPENLLMETRY_SCOPES", "billable_operation", "looks_bi
 # What instrumentations call the calls that a provider bills, by what we call them. LiteLLM has an "a" before the word
 # where the call was asynchronous. What is not here is a container (an agent, a chain, a workflow), a tool, a retriever.
 _WORDS: Final[Mapping[str, str]] = {
-    "chat": "chat chat_completion chat_completions completions responses response messages anthropic_messages generation"
-    " converse invoke_model",
+    "chat": "chat chat_completion chat_completions completions responses response messages anthropic_messages"
+    " generation converse invoke_model",
     "text_completion": "text_completion completion",
     "generate_content": "generate_content",
     "embeddings": "embeddings embedding embed",
@@ -30,8 +30,8 @@ _OPERATIONS: Final = {
 }
 
 _OPENLLMETRY: Final = (
-    "alephalpha anthropic bedrock cohere google_generativeai groq haystack langchain llamaindex mistralai ollama openai.v0"
-    " openai.v1 openai_agents replicate sagemaker together transformers vertexai voyageai watsonx writer"
+    "alephalpha anthropic bedrock cohere google_generativeai groq haystack langchain llamaindex mistralai ollama"
+    " openai.v0 openai.v1 openai_agents replicate sagemaker together transformers vertexai voyageai watsonx writer"
 )
 _OPENTELEMETRY: Final = (
     "openai_v2 google_genai botocore.bedrock-runtime genai.anthropic genai.bedrock genai.cohere genai.google_genai"
@@ -39,7 +39,8 @@ _OPENTELEMETRY: Final = (
 )
 _OPENINFERENCE: Final = (
     "agno anthropic autogen bedrock beeai crewai dspy google_adk google_genai groq guardrails haystack instructor"
-    " langchain litellm llama_index mistralai openai openai_agents portkey pydantic_ai smolagents strands_agents vertexai"
+    " langchain litellm llama_index mistralai openai openai_agents portkey pydantic_ai smolagents strands_agents"
+    " vertexai"
 )
 _OTHERS: Final = (
     "com.anthropic.sdk.python langfuse-sdk langsmith litellm pydantic-ai strands.telemetry.tracer"
@@ -78,15 +79,18 @@ def looks_billable(name: str, attributes: Mapping[str, Any] | None) -> bool:
     Returns:
         True where they say so. False says nothing about a span of one of the `KNOWN_SCOPES`.
     """
-    if attributes:
-        operation = attributes.get(semconv.GEN_AI_OPERATION)
-        if operation is not None:
-            if operation == "invoke_agent":
-                return attributes.get(semconv.GEN_AI_PROVIDER) == "aws.bedrock"
-            return operation in _OPERATIONS
-        kind = attributes.get("openinference.span.kind")
-        if kind is not None:
-            return kind in _KINDS
-        if "gen_ai.system" in attributes or "llm.request.type" in attributes:
-            return True
-    return name.partition(" ")[0] in _FIRST_WORDS
+    try:
+        if attributes:
+            operation = attributes.get(semconv.GEN_AI_OPERATION)
+            if operation is not None:
+                if operation == "invoke_agent":
+                    return attributes.get(semconv.GEN_AI_PROVIDER) == "aws.bedrock"
+                return operation in _OPERATIONS
+            kind = attributes.get("openinference.span.kind")
+            if kind is not None:
+                return kind in _KINDS
+            if "gen_ai.system" in attributes or "llm.request.type" in attributes:
+                return True
+        return name.partition(" ")[0] in _FIRST_WORDS
+    except Exception:  # a name or a value of a type that no span can have
+        return False

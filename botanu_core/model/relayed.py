@@ -4,13 +4,43 @@ Cached tokens are in the input, as their conventions want it, unless the report 
 is the sum of all, and where the parts exceed the whole.
 """
 
-from typing import Any
+import re
+from dataclasses import replace
+from typing import Any, Final
 
-from botanu_core.model.report import Reported, context_of, get, tier_of, total_of, within
+from botanu_core.model.report import Reported, context_of, get, tier_of, total_of, with_parts, within
 from botanu_core.model.usage import Usage, count_of
 from botanu_core.model.vocabulary import provider_name
 
 __all__ = ["langchain", "openinference", "openllmetry", "otel"]
+
+
+def _usage_keys(*names: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}.usage.{name}" for prefix in ("gen_ai", "llm") for name in names)
+
+
+_INPUT: Final = _usage_keys("input_tokens", "prompt_tokens")
+_OUTPUT: Final = _usage_keys("output_tokens", "completion_tokens")
+_TOTAL: Final = _usage_keys("total_tokens")
+_READ: Final = _usage_keys("cache_read.input_tokens", "cache_read_input_tokens", "input_tokens.cached")
+_WRITE: Final = _usage_keys(
+    "cache_creation.input_tokens",
+    "cache_write.input_tokens",
+    "cache_creation_input_tokens",
+    "cache_write_input_tokens",
+)
+_REASONING: Final = _usage_keys(
+    "reasoning.output_tokens", "reasoning_tokens", "output_tokens.reasoning", "details.reasoning_tokens"
+)
+_HOUR: Final = "anthropic.usage.cache_creation.ephemeral_1h_input_tokens"
+_TIER: Final = (
+    "openai.response.service_tier",
+    "gen_ai.openai.response.service_tier",
+    "gen_ai.response.service_tier",
+    "anthropic.response.service_tier",
+)
+_LONGEST_DETAILS: Final = 1_024
+_DETAIL: Final = re.compile(r"""["'](\w{1,32})["']:\s?(\d{1,13})(?=\s?[,}])""")
 
 
 def langchain(source: Any, _: str) -> Reported:
@@ -40,29 +70,49 @@ def langchain(source: Any, _: str) -> Reported:
 
 def otel(attributes: Any, _: str, *, is_beside: bool = False) -> Reported:
     """OpenTelemetry's conventions, the current ones and those before them."""
-
-    def said(*names: str) -> Any:
-        return get(attributes, *(f"gen_ai.usage.{name}" for name in names), *(f"llm.usage.{name}" for name in names))
-
+    of_input = _details(get(attributes, "gen_ai.usage.input_token_details"))
+    of_output = _details(get(attributes, "gen_ai.usage.output_token_details"))
+    read, write = get(attributes, *_READ), get(attributes, *_WRITE)
+    reasoning = get(attributes, *_REASONING)
     found = _settled(
-        inputs=said("input_tokens", "prompt_tokens"),
-        outputs=said("output_tokens", "completion_tokens"),
-        total=said("total_tokens"),
-        read=said("cache_read.input_tokens", "cache_read_input_tokens", "input_tokens.cached"),
-        write=said("cache_creation.input_tokens", "cache_write.input_tokens", "cache_creation_input_tokens"),
-        reasoning_tokens=count_of(said("reasoning.output_tokens", "reasoning_tokens", "output_tokens.reasoning")),
-        is_beside=is_beside,
+        inputs=get(attributes, *_INPUT),
+        outputs=get(attributes, *_OUTPUT),
+        total=get(attributes, *_TOTAL),
+        read=of_input.get("cache_read") if read is None else read,
+        write=of_input.get("cache_creation") if write is None else write,
+        cache_write_1h_tokens=count_of(get(attributes, _HOUR)),
+        reasoning_tokens=count_of(of_output.get("reasoning") if reasoning is None else reasoning),
+        input_audio_tokens=of_input.get("audio"),
+        output_audio_tokens=of_output.get("audio"),
+        # OpenTelemetry's instrumentation of botocore hands on Bedrock's own counts, against the conventions.
+        is_beside=is_beside or get(attributes, "rpc.system") == "aws-api",
     )
-    names = ("openai.response.service_tier", "gen_ai.openai.response.service_tier", "gen_ai.response.service_tier")
-    return Reported(found, context_of(service_tier=tier_of(get(attributes, *names))))
+    tier = tier_of(get(attributes, *_TIER))
+    is_batch = tier == "batch"
+    context = context_of(processing=tier if is_batch else "", service_tier="" if is_batch else tier) if tier else ()
+    return Reported(found, context)
+
+
+def _details(value: Any) -> dict[str, int]:
+    """LangChain's details of a count, as LangSmith writes them: the text of a dict, in JSON or in Python."""
+    if not isinstance(value, str):
+        return {}
+    return {name: int(digits) for name, digits in _DETAIL.findall(value[:_LONGEST_DETAILS])}
 
 
 def openllmetry(attributes: Any, provider: str) -> Reported:
     """OpenLLMetry's spans, which have OpenTelemetry's keys and a few of their own."""
     name = provider or provider_name(str(get(attributes, "gen_ai.provider.name", "gen_ai.system") or ""))
-    # Its instrumentation of Anthropic adds what was cached to the input; that of Bedrock, which it calls "AWS" as
-    # well, hands on Bedrock's own counts.
-    return otel(attributes, provider, is_beside=name in ("aws.bedrock", "aws"))
+    # Its instrumentation of Anthropic adds what was cached to the input; that of Bedrock hands on Bedrock's own counts.
+    found = otel(attributes, provider, is_beside=name == "aws.bedrock")
+    if name == "gcp.vertex_ai":
+        # Its instrumentation of Gemini leaves the thoughts out of the output; the total has them.
+        usage, total = found.usage, count_of(get(attributes, "gen_ai.usage.total_tokens", "llm.usage.total_tokens"))
+        thoughts = (total or 0) - (usage.input_tokens or 0) - (usage.output_tokens or 0)
+        if None not in (usage.input_tokens, usage.output_tokens) and thoughts > 0:
+            more = with_parts(usage.output_tokens, thoughts)
+            found = found._replace(usage=replace(usage, output_tokens=more, reasoning_tokens=thoughts))
+    return found
 
 
 def openinference(attributes: Any, _: str) -> Reported:

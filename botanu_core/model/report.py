@@ -28,6 +28,12 @@ class Reported(NamedTuple):
 
 def get(source: Any, *names: str) -> Any:
     """The first of `names` that `source`, a mapping or an object, has. Never raises."""
+    if type(source) is dict:
+        for name in names:
+            value = source.get(name)
+            if value is not None:
+                return value
+        return None
     for name in names:
         try:
             value = source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)

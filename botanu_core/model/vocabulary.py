@@ -28,11 +28,12 @@ _PROVIDERS: Final[dict[str, tuple[str, str]]] = {
     alias.translate(_IGNORED): names
     for names, aliases in {
         ("openai", "openai"): "openai",
-        ("azure.openai", "azure.ai.openai"): "azure_openai azure.openai azure.ai.openai az.ai.openai",
+        ("azure.openai", "azure.ai.openai"): "azure azure_openai azure.openai azure.ai.openai az.ai.openai",
+        ("azure.ai.inference", "azure.ai.inference"): "az.ai.inference azure.ai.inference",
         ("anthropic", "anthropic"): "anthropic claude",
-        ("aws.bedrock", "aws.bedrock"): "bedrock aws_bedrock aws.bedrock amazon_bedrock",
+        ("aws.bedrock", "aws.bedrock"): "aws bedrock aws_bedrock aws.bedrock amazon_bedrock",
         ("gcp.vertex_ai", "gcp.vertex_ai"): "vertex vertex_ai gcp.vertex_ai google_vertex_ai",
-        ("gcp.vertex_ai", "gcp.gemini"): "gemini gcp.gemini google_genai google_gemini google_ai google",
+        ("gcp.vertex_ai", "gcp.gemini"): "gemini gcp.gemini gcp.gen_ai google_genai google_gemini google_ai google",
         ("cohere", "cohere"): "cohere",
         ("mistral", "mistral_ai"): "mistral mistral_ai",
         ("together", "together"): "together together_ai",
