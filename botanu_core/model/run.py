@@ -279,8 +279,8 @@ _TEXT_MEMBERS: Final = (
     sc.CANCELLED,
     sc.STEP,
 )
-RUN_MEMBERS: Final = frozenset((sc.RUN_ID, *_TEXT_MEMBERS))
-"""The baggage members that a run is made of; nobody else may set them."""
+RUN_MEMBERS: Final = frozenset((sc.RUN_ID, *_TEXT_MEMBERS, sc.SIGNATURE))
+"""The baggage members that a run is made of, and the one that vouches for them; nobody else may set them."""
 
 
 def _attempt(text: str | None) -> int:

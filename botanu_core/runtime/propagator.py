@@ -27,11 +27,13 @@ from botanu_core import semconv as sc
 from botanu_core import settings
 from botanu_core.model.run import RUN_MEMBERS
 from botanu_core.runtime import guard
+from botanu_core.runtime.accept import joined_run
 from botanu_core.runtime.context import RunContext
 from botanu_core.runtime.current import BAGGAGE_KEY, RUN_KEY, current_run, current_step
-from botanu_core.wire.baggage import MAX_HEADER_BYTES, MAX_MEMBERS, encode
+from botanu_core.wire.baggage import MAX_HEADER_BYTES, MAX_MEMBERS
 from botanu_core.wire.carrier import UNKNOWN_PEER, inbound
-from botanu_core.wire.trust import admitted, is_inside
+from botanu_core.wire.signature import written
+from botanu_core.wire.trust import is_inside
 
 __all__ = ["BotanuPropagator", "destination", "goes_to", "others", "without_ours"]
 
@@ -67,7 +69,7 @@ class BotanuPropagator(TextMapPropagator):
             return
         recorded = _Recorded(setter)
         self.inner.inject(carrier, theirs, recorded)
-        ours = encode(members)
+        ours = written(members, settings.current().baggage_keys)
         others = recorded.baggage
         if not others and not is_taken:
             setter.set(carrier, sc.BAGGAGE_HEADER, ours)
@@ -186,17 +188,15 @@ _MINDED: Final = "_minded_by_botanu"
 
 def _joined(carrier: object) -> RunContext | None:
     message = inbound(carrier)
-    chosen = settings.current()
-    if message.peer == UNKNOWN_PEER and chosen.trust_inbound == "auto":
-        return None  # headers without their request: whoever has the request, an adapter, decides about its sender
-    found = admitted(message, chosen)
-    if found is None:
+    if not message.lines:
         return None
+    chosen = settings.current()
+    if message.peer == UNKNOWN_PEER and chosen.trust_inbound == "auto" and not chosen.baggage_keys:
+        return None  # headers without their request: whoever has the request, an adapter, decides about its sender
+    run = joined_run(message)
     active = current_run()
-    if active is not None and active.run_id == found[0].run_id:
+    if run is not None and active is not None and active.run_id == run.run_id:
         return active  # what is said inside is to reach the run that an adapter holds
-    run = RunContext(found[0], joined=True)
-    run.carried = found[1]
     return run
 
 

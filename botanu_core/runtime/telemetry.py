@@ -50,10 +50,11 @@ _LOGS: Final = None if "OTEL_PYTHON_LOGGER_PROVIDER" in os.environ else getattr(
 
 
 class Instruments:
-    """The five instruments, on one meter provider."""
+    """The six instruments, on one meter provider."""
 
     __slots__ = (
         "attempts",
+        "inbound_refused",
         "operation_duration",
         "provider",
         "run_completed",
@@ -86,6 +87,9 @@ class Instruments:
             explicit_bucket_boundaries_advisory=_RUN_SECOND_BUCKETS,
         )
         self.run_completed = _TalliedCounter(meter, sc.METRIC_RUN_COMPLETED, "{run}", "Runs completed.")
+        self.inbound_refused = _TalliedCounter(
+            meter, sc.METRIC_INBOUND_REFUSED, "{run}", "Runs on the wire that were not taken, by reason."
+        )
 
 
 class _TalliedCounter:

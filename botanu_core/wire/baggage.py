@@ -12,7 +12,9 @@ from urllib.parse import quote, unquote_plus
 from botanu_core import semconv as sc
 from botanu_core.log import warn_once
 
-__all__ = ["MAX_HEADER_BYTES", "MAX_MEMBERS", "MAX_OWN_BYTES", "Malformed", "decode", "encode", "is_token"]
+__all__ = [
+    "MAX_HEADER_BYTES", "MAX_MEMBERS", "MAX_OWN_BYTES", "Malformed", "decode", "encode", "fitted", "is_token", "joined",
+]  # fmt: skip
 
 MAX_OWN_BYTES: Final = 1024
 """Our members together stay under this, separators included."""
@@ -30,22 +32,32 @@ def encode(members: Mapping[str, str]) -> str:
     What does not fit under `MAX_OWN_BYTES` is left out, the least needed first, and said once. So is what cannot be
     written: a name that is no token, half a surrogate pair.
     """
-    parts: list[str] = []
-    room = MAX_OWN_BYTES - 1
+    return joined(fitted(members))
+
+
+def joined(parts: Mapping[str, str]) -> str:
+    """One header value of what `fitted` gave."""
+    return ",".join([f"{key}={value}" for key, value in parts.items()])
+
+
+def fitted(members: Mapping[str, str], room: int = MAX_OWN_BYTES - 1) -> dict[str, str]:
+    """Those of `members` that can be written in `room` bytes, with their values percent-encoded; see `encode`."""
+    parts: dict[str, str] = {}
     for key, value in members.items():
         try:
-            part = f"{key}={value if value.isalnum() and value.isascii() else quote(value, safe=_SAFE)}"
+            part = value if value.isalnum() and value.isascii() else quote(value, safe=_SAFE)
         except UnicodeEncodeError:
-            part = ""
-        if not part or not is_token(key):
+            part = None
+        if part is None or not is_token(key):
             warn_once("baggage.unfit", "a baggage member could not be written and is left out")
             continue
-        if len(part) > room:
+        length = len(key) + 1 + len(part)
+        if length > room:
             warn_once("baggage.full", "a run's members exceed %d bytes; the least needed are left out", MAX_OWN_BYTES)
             continue
-        parts.append(part)
-        room -= len(part) + 1
-    return ",".join(parts)
+        parts[key] = part
+        room -= length + 1
+    return parts
 
 
 def is_token(name: str) -> bool:
