@@ -36,7 +36,7 @@ class RunContext:
     """
 
     __slots__ = (
-        "_errors", "_lock", "_run", "_started_ns", "_suggested", "announces", "attributes", "business", "carried",
+        "_errors", "_lock", "_members", "_run", "_started_ns", "_suggested", "announces", "attributes", "business", "carried",
         "ended", "joined", "outcome", "owns_span", "span",
     )  # fmt: skip
 
@@ -45,6 +45,7 @@ class RunContext:
         self._lock = threading.RLock()
         self._started_ns = time.time_ns()
         self._errors: dict[int, BaseException] = {}
+        self._members: tuple[Run, Mapping[str, str]] | None = None
         self.attributes: Mapping[str, str | int] = run.attributes()
         self.business: Mapping[str, str] = _NOTHING
         self.carried: Mapping[str, str] = _NOTHING  # members under `botanu.` that came with the run and are not its own
@@ -122,6 +123,13 @@ class RunContext:
     def to_baggage(self) -> dict[str, str]:
         """The run as baggage members, unencoded: ``{"botanu.run_id": …, "botanu.workflow": …}``."""
         return self._run.members()
+
+    def members(self) -> Mapping[str, str]:
+        """The same, kept until the run changes: every activation and every call asks for it."""
+        kept = self._members
+        if kept is None or kept[0] is not self._run:
+            kept = self._members = (self._run, self._run.members())
+        return kept[1]
 
     # --- asking it ----------------------------------------------------------------------------------------------
 

@@ -106,10 +106,10 @@ def composed(run: "RunContext | None", span: Span, base: Context, step: str | No
         values[RUN_KEY] = run
         if settings.current().in_baggage:
             others = base.get(BAGGAGE_KEY)
-            members = run.run.members()
+            members = {**run.carried, **(others if isinstance(others, Mapping) else {}), **run.members()}
             if step is not None:
                 members[sc.STEP] = step
-            values[BAGGAGE_KEY] = {**run.carried, **(others if isinstance(others, Mapping) else {}), **members}
+            values[BAGGAGE_KEY] = members
     return Context(values)
 
 

@@ -15,7 +15,7 @@ from botanu_core import log, settings
 from botanu_core.errors import ConfigError
 from botanu_core.log import logger
 from botanu_core.pricing import PriceBook, load_contracts
-from botanu_core.runtime import guard, telemetry
+from botanu_core.runtime import guard, redirects, telemetry
 from botanu_core.runtime.propagator import BotanuPropagator
 from botanu_core.sdk import grounds
 from botanu_core.sdk.config import BotanuConfig
@@ -160,6 +160,7 @@ class _Enabled:
         switch_off(self.instruments)
         if propagate.get_global_textmap() is self.propagator:
             propagate.set_global_textmap(self.propagator.inner)
+        redirects.let_go()
         grounds.release(self.ground)
         telemetry.use()
         if self.own is not None:

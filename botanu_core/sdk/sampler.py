@@ -6,7 +6,7 @@ attributes to what it answers.
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -19,10 +19,13 @@ from botanu_core.runtime.context import run_attributes
 __all__ = ["RunSampler", "StampProcessor", "tracers_of", "unwrap", "wrap"]
 
 
+_CALLERS: Final = (SpanKind.CLIENT, SpanKind.PRODUCER)
+
+
 class RunSampler(Sampler):
     """`inner`, with the run's attributes.
 
-    A client span that `inner` drops inside a run is recorded, and still not exported: what it calls decides whether
+    A client's or producer's span that `inner` drops inside a run is recorded, and still not exported: what it calls decides whether
     the run may travel with the request, and a span that is not recorded cannot say.
 
     Args:
@@ -54,7 +57,7 @@ class RunSampler(Sampler):
             return result
         decision = result.decision
         if decision is Decision.DROP:
-            if kind is not SpanKind.CLIENT or is_ours:
+            if kind not in _CALLERS or is_ours:
                 return result
             # A dropped result carries no attributes; this span needs its own to say where it goes.
             decision, given = Decision.RECORD_ONLY, attributes or {}
