@@ -67,10 +67,10 @@ def take_back(carrier: object) -> bool:
     Returns:
         Whether a baggage header of the application's own stands there.
     """
-    if not isinstance(carrier, MutableMapping):
+    if type(carrier) is not dict and not isinstance(carrier, MutableMapping):
         return False
     stands = False
-    for name in [each for each in carrier if isinstance(each, str) and each.lower() in _HEADERS]:
+    for name in [each for each in carrier if isinstance(each, str) and len(each) in _LENGTHS and each.lower() in _HEADERS]:
         line = carrier[name]
         parts = line.split(",") if isinstance(line, str) and name.lower() == sc.BAGGAGE_HEADER else []
         theirs = [part for part in parts if not part.lstrip().startswith(sc.BAGGAGE_PREFIX)]
@@ -84,6 +84,7 @@ def take_back(carrier: object) -> bool:
 
 
 _HEADERS: Final = (sc.BAGGAGE_HEADER, sc.RUN_HEADER)
+_LENGTHS: Final = tuple(map(len, _HEADERS))
 
 
 def others(line: str) -> str:

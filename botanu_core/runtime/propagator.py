@@ -18,7 +18,7 @@ from opentelemetry.propagators.textmap import (
     default_getter,
     default_setter,
 )
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import Span
 
 from botanu_core import semconv as sc
 from botanu_core import settings
@@ -123,7 +123,8 @@ def _parted(context: Context) -> tuple[dict[str, str], Context]:
     is_ours = run is not None or theirs is not context
     if not is_ours and not chosen.withhold_trace_context:
         return {}, theirs
-    host = destination(get_current_span(context))
+    span = context.get(SPAN_KEY)
+    host = destination(span) if isinstance(span, Span) else None
     if chosen.withhold_trace_context and not is_insider(host):
         theirs = Context({key: value for key, value in theirs.items() if key != SPAN_KEY})
     if not is_ours or not goes_to(host):
@@ -133,10 +134,11 @@ def _parted(context: Context) -> tuple[dict[str, str], Context]:
     if step is not None and run is not None:
         members[sc.STEP] = step
     if theirs is not context:
-        for name, value in _baggage(context).items():
-            # Members that the application has set under our prefix; the run's own come from the run.
-            if name.startswith(sc.BAGGAGE_PREFIX) and name not in RUN_MEMBERS:
-                members[name] = str(value)
+        baggage = _baggage(context)
+        # Members that the application has set under our prefix; the run's own come from the run.
+        for name in baggage.keys() - RUN_MEMBERS:
+            if name.startswith(sc.BAGGAGE_PREFIX):
+                members[name] = str(baggage[name])
     return members, theirs
 
 
@@ -175,12 +177,15 @@ def _baggage(context: Context) -> Mapping[str, object]:
 
 def without_ours(context: Context, keep: Mapping[str, object] | None = None) -> Context:
     """`context` with no member of ours in its baggage, but those that were there in `keep`."""
-    members = _baggage(context)
-    if not members or not any(name.startswith(sc.BAGGAGE_PREFIX) for name in members):
+    members = context.get(BAGGAGE_KEY)
+    if not members or not isinstance(members, Mapping):
         return context
     rest = {name: value for name, value in members.items() if not name.startswith(sc.BAGGAGE_PREFIX)}
-    ours = {name: value for name, value in (keep or {}).items() if name.startswith(sc.BAGGAGE_PREFIX)}
-    return Context({**context, BAGGAGE_KEY: {**rest, **ours}})
+    if len(rest) == len(members):
+        return context
+    if keep:
+        rest.update((name, value) for name, value in keep.items() if name.startswith(sc.BAGGAGE_PREFIX))
+    return Context(context, **{BAGGAGE_KEY: rest})
 
 
 def _fits(others: str, ours: str) -> bool:

@@ -6,6 +6,7 @@ just the first of several header lines, and drops everything when the applicatio
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_plus
 
@@ -91,25 +92,41 @@ def decode(lines: Iterable[str]) -> dict[str, str]:
     parts = text.split(",")
     if len(parts) > MAX_MEMBERS:
         raise Malformed("too many members")
+    if not text.isascii() or " " in text or ";" in text or "\t" in text:
+        parts = [_stripped(part) for part in parts]  # as we write it ourselves, there is nothing to strip
     found: dict[str, str] = {}
     for part in parts:
-        name, _, rest = part.partition("=")
-        key = name.strip(" \t")
-        if not key.startswith(sc.BAGGAGE_PREFIX):
-            continue
-        value = _decoded(rest.partition(";")[0].strip(" \t"))
-        if found.setdefault(key, value) != value:
-            raise Malformed("said twice")
+        if part.startswith(sc.BAGGAGE_PREFIX):
+            key, _, value = part.partition("=")
+            if "%" in value or "+" in value:
+                value = _unquoted(value)
+            if key in found and found[key] != value:
+                raise Malformed("said twice")
+            found[key] = value
     return found
 
 
-def _decoded(value: str) -> str:
-    if not value.isascii():
+def _stripped(part: str) -> str:
+    name, equals, rest = part.partition("=")
+    key = name.strip(" \t")
+    value = rest.partition(";")[0].strip(" \t")
+    if not value.isascii() and key.startswith(sc.BAGGAGE_PREFIX):
         raise Malformed("not ASCII")
-    if "%" not in value and "+" not in value:
-        return value
+    return f"{key}{equals}{value}"
+
+
+def _unquoted(value: str) -> str:
+    # What needs it is mostly a workflow's name, and comes again and again.
+    return _kept(value) if len(value) <= _MAX_KEPT_CHARS else _kept.__wrapped__(value)
+
+
+@lru_cache(maxsize=1024)
+def _kept(value: str) -> str:
     try:
         # `+` is what OpenTelemetry's own propagator writes for a space; a real plus always comes as %2B.
         return unquote_plus(value, errors="strict")
     except UnicodeDecodeError:
         raise Malformed("not UTF-8") from None
+
+
+_MAX_KEPT_CHARS: Final = 256
