@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from botanu_core.errors import BotanuError as BotanuError
     from botanu_core.errors import ConfigError as ConfigError
     from botanu_core.errors import MissingExtra as MissingExtra
+    from botanu_core.model.pseudonym import pseudonym as pseudonym
     from botanu_core.model.run import Run as Run
     from botanu_core.runtime.annotate import bind as bind
     from botanu_core.runtime.annotate import emit_outcome as emit_outcome
@@ -48,6 +49,7 @@ _ROOMS = {
     "BotanuError": "botanu_core.errors",
     "ConfigError": "botanu_core.errors",
     "MissingExtra": "botanu_core.errors",
+    "pseudonym": "botanu_core.model.pseudonym",
     "Run": "botanu_core.model.run",
     "bind": "botanu_core.runtime.annotate",
     "emit_outcome": "botanu_core.runtime.annotate",
@@ -98,6 +100,7 @@ __all__ = [
     "get_current_span",
     "get_run_id",
     "get_workflow",
+    "pseudonym",
     "run_botanu",
     "set_baggage",
     "set_business_context",

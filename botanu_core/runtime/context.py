@@ -13,6 +13,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from botanu_core import semconv as sc
 from botanu_core import settings
 from botanu_core.model.outcome import Outcome, outcome_of
+from botanu_core.model.pseudonym import known_as
 from botanu_core.model.run import Run, clean, is_run_id
 from botanu_core.runtime import guard, telemetry
 from botanu_core.runtime.arguments import checked_deadline, deadline_after
@@ -41,7 +42,7 @@ class RunContext:
     )  # fmt: skip
 
     def __init__(self, run: Run, *, joined: bool = False) -> None:
-        self._run = run
+        self._run = run = _under_pseudonym(run)
         self._lock = threading.RLock()
         self._started_ns = time.time_ns()
         self._errors: dict[int, BaseException] = {}
@@ -223,6 +224,7 @@ class RunContext:
 
     def _take(self, run: Run) -> dict[str, str | int]:
         """Swap in `run`; readers see the old or the new attributes, never half of both. Returns what changed."""
+        run = _under_pseudonym(run)
         attributes = {**run.attributes(), **self.business}
         changed = {key: value for key, value in attributes.items() if self.attributes.get(key) != value}
         self._run, self.attributes = run, attributes
@@ -373,6 +375,14 @@ class RunContext:
 
 
 _MAX_ERRORS: Final = 16
+
+
+def _under_pseudonym(run: Run) -> Run:
+    """`run` with its customer called as the settings want it, before anything of it can be seen from outside."""
+    chosen = settings.current()
+    if run.customer_id is None or chosen.customer_id_form == "plain":
+        return run
+    return replace(run, customer_id=known_as(run.customer_id, chosen))
 
 
 def as_run(previous: "RunContext | Run | str") -> Run:
