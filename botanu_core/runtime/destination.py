@@ -1,6 +1,6 @@
 """Where a request goes, and what of ours may stand on it there."""
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -10,7 +10,7 @@ from botanu_core import semconv as sc
 from botanu_core import settings
 from botanu_core.wire.trust import is_inside
 
-__all__ = ["destination", "goes_to", "host_of", "is_insider", "others", "take_back"]
+__all__ = ["destination", "goes_to", "host_of", "is_insider", "others", "take_back", "withhold_trace"]
 
 
 def host_of(url: str) -> str | None:
@@ -81,6 +81,19 @@ def take_back(carrier: object) -> bool:
         if len(theirs) < len(parts):
             carrier[name] = ",".join(theirs)
     return stands
+
+
+def withhold_trace(carrier: object, fields: Iterable[str]) -> None:
+    """Take the trace off a carrier likewise.
+
+    Args:
+        carrier: The headers of a request to a host outside.
+        fields: What the application's propagator writes; its baggage stays.
+    """
+    if isinstance(carrier, MutableMapping):
+        names = {name.lower() for name in fields} - {sc.BAGGAGE_HEADER, sc.RUN_HEADER}
+        for name in [each for each in carrier if isinstance(each, str) and each.lower() in names]:
+            del carrier[name]
 
 
 _HEADERS: Final = (sc.BAGGAGE_HEADER, sc.RUN_HEADER)

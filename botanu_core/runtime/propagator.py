@@ -5,7 +5,7 @@ propagator sees, and written by our own rules towards destinations inside. Incom
 taken as a run if its sender may hand us one, and dropped otherwise.
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Final
 
 from opentelemetry import context as otel
@@ -27,7 +27,7 @@ from botanu_core.runtime import guard, redirects
 from botanu_core.runtime.accept import joined_run
 from botanu_core.runtime.context import RunContext
 from botanu_core.runtime.current import BAGGAGE_KEY, RUN_KEY, SPAN_KEY, current_run, current_step
-from botanu_core.runtime.destination import destination, goes_to, is_insider, others, take_back
+from botanu_core.runtime.destination import destination, goes_to, is_insider, others, take_back, withhold_trace
 from botanu_core.wire.baggage import MAX_HEADER_BYTES, MAX_MEMBERS
 from botanu_core.wire.carrier import UNKNOWN_PEER, inbound
 from botanu_core.wire.signature import written
@@ -63,8 +63,10 @@ class BotanuPropagator(TextMapPropagator):
             ours, theirs = "", Context({**given, BAGGAGE_KEY: {}})
         if not ours:
             if SPAN_KEY not in theirs and SPAN_KEY in given:
-                self._withhold_trace(carrier)
+                withhold_trace(carrier, self.inner.fields)
             self.inner.inject(carrier, theirs, setter)
+            if settings.current().withhold_trace_context:
+                redirects.mind()
             return
         recorded = _Recorded(setter)
         self.inner.inject(carrier, theirs, recorded)
@@ -80,13 +82,6 @@ class BotanuPropagator(TextMapPropagator):
                 setter.set(carrier, sc.BAGGAGE_HEADER, others)
             setter.set(carrier, sc.RUN_HEADER, ours)
         redirects.mind()
-
-    def _withhold_trace(self, carrier: object) -> None:
-        """Take off what the first try of a request, or the one that was redirected, has written."""
-        if isinstance(carrier, MutableMapping):
-            fields = {name.lower() for name in self.inner.fields} - {sc.BAGGAGE_HEADER}
-            for name in [each for each in carrier if isinstance(each, str) and each.lower() in fields]:
-                del carrier[name]
 
     def extract(
         self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter

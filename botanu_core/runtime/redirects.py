@@ -12,8 +12,11 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from opentelemetry import propagate
+
+from botanu_core import settings
 from botanu_core.runtime import guard
-from botanu_core.runtime.destination import goes_to, host_of, take_back
+from botanu_core.runtime.destination import goes_to, host_of, is_insider, take_back, withhold_trace
 
 __all__ = ["let_go", "mind"]
 
@@ -69,8 +72,11 @@ def _mind(module: str) -> None:
             result = original(*args, **kwargs)
             try:
                 url, headers = place.request(args, kwargs, result)
-                if not goes_to(host_of(url)):
+                host = host_of(url)
+                if not goes_to(host):
                     take_back(headers)
+                if settings.current().withhold_trace_context and not is_insider(host):
+                    withhold_trace(headers, propagate.get_global_textmap().fields)
             except Exception as error:
                 guard.failed("redirect", error)
             return result
