@@ -16,7 +16,8 @@ from botanu_core.log import warn_once
 
 __all__ = [
     "CAPTURE_VARIABLE", "MIN_KEY_BYTES", "CustomerForm", "PropagateMode", "Settings", "TrustMode", "activate",
-    "captures_on_spans", "current", "customer_form", "destinations", "rates", "secret_key", "secret_keys", "trust", "truth",
+    "captures_on_spans", "current", "customer_form", "destinations", "rates", "secret_key", "secret_keys",
+    "trust", "truth",
 ]  # fmt: skip
 
 PropagateMode = Literal["inside", "always", "never"]
@@ -94,7 +95,8 @@ class Settings:
         Importing a library must not fail because of a variable; `enable()` reads the same variables strictly.
         """
         inside: tuple[str, ...] = ("inside",)
-        keys = _read("BOTANU_BAGGAGE_KEY", lambda text: secret_keys(text.split(",")), (), "no run is taken")
+        no_keys: tuple[bytes, ...] = ()
+        keys = _read("BOTANU_BAGGAGE_KEY", lambda text: secret_keys(text.split(",")), no_keys, "no run is taken")
         mode, *hosts = _read("BOTANU_PROPAGATE_TO", lambda text: destinations(text.split(",")), inside)
         return cls(
             environment=_read("BOTANU_ENVIRONMENT", str, "production"),
@@ -250,8 +252,8 @@ def captures_on_spans(text: str) -> bool | None:
     """What OpenTelemetry's own switch for message content says about spans, which is where ours is written.
 
     Args:
-        text: The value of `CAPTURE_VARIABLE`: ``true``, ``span_only`` and ``span_and_event`` ask for it there; ``false``,
-            ``no_content``, ``event_only``, and what nobody knows, for none.
+        text: The value of `CAPTURE_VARIABLE`: ``true``, ``span_only`` and ``span_and_event`` ask for it there;
+            ``false``, ``no_content``, ``event_only``, and what nobody knows, for none.
 
     Returns:
         `None` where it is blank: nothing is said.
@@ -305,7 +307,16 @@ def truth(text: str) -> bool:
     return found
 
 
-_TRUTHS: Final = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_TRUTHS: Final = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
 
 
 def _is_set(variable: str, besides: str = "") -> bool:

@@ -7,13 +7,15 @@ would be enough for that, which is why there is no plain hash.
 import hashlib
 import hmac
 import re
+from dataclasses import replace
 from typing import Final
 
 from botanu_core import settings
 from botanu_core.errors import ConfigError
+from botanu_core.model.run import Run
 from botanu_core.settings import Settings
 
-__all__ = ["known_as", "pseudonym"]
+__all__ = ["known_as", "pseudonym", "under_pseudonym"]
 
 _DOMAIN: Final = b"botanu customer 1\n"  # so that no other use of the key makes the same hash
 _PREFIX: Final = "cust_"
@@ -41,6 +43,14 @@ def known_as(customer_id: str, chosen: Settings) -> str | None:
     if chosen.customer_id_form == "plain":
         return customer_id
     return _hashed(customer_id, chosen.customer_id_key) if chosen.customer_id_key else None
+
+
+def under_pseudonym(run: Run) -> Run:
+    """`run` with its customer called as the settings want it, before anything of it can be seen from outside."""
+    chosen = settings.current()
+    if run.customer_id is None or chosen.customer_id_form == "plain":
+        return run
+    return replace(run, customer_id=known_as(run.customer_id, chosen))
 
 
 def _hashed(customer_id: str, key: bytes) -> str:

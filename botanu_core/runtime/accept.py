@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from opentelemetry import context as otel
 from opentelemetry import propagate
 from opentelemetry.trace import Span, SpanKind, get_current_span
 
@@ -10,12 +11,13 @@ from botanu_core import settings
 from botanu_core.model.run import Run
 from botanu_core.runtime import telemetry
 from botanu_core.runtime.context import RunContext
-from botanu_core.runtime.current import current_run
+from botanu_core.runtime.current import REFUSED_KEY, current_run, current_step
 from botanu_core.settings import TrustMode
 from botanu_core.wire.carrier import Inbound
+from botanu_core.wire.signature import written
 from botanu_core.wire.trust import admit
 
-__all__ = ["accept", "joined_run", "propagation_fields", "server_span"]
+__all__ = ["accept", "joined_run", "propagation_fields", "server_span", "to_header"]
 
 
 def accept(inbound: Inbound, *, trust: TrustMode | None = None, lifetime_s: float | None = None) -> RunContext:
@@ -32,19 +34,37 @@ def accept(inbound: Inbound, *, trust: TrustMode | None = None, lifetime_s: floa
     telemetry.noticed()
     chosen = settings.current()
     joined = joined_run(inbound, trust=trust, lifetime_s=lifetime_s) if inbound.lines else None
-    return joined if joined is not None else RunContext(Run.new(environment=chosen.environment))
+    if joined is not None:
+        return joined
+    opened = RunContext(Run.new(environment=chosen.environment))
+    opened.refused = tuple(inbound.lines)
+    return opened
+
+
+def to_header(run: RunContext) -> str:
+    """`run` as one header value, signed where there is a key: for messages that have a header of their own for it.
+
+    `from_header` and `accept` read it; they check the signature, and `lifetime_s` says how long a message may wait.
+    """
+    members = {**run.members(), **run.carried}
+    step = current_step(otel.get_current())
+    if step is not None:
+        members[sc.STEP] = step
+    return written(members, settings.current().baggage_keys)
 
 
 def joined_run(
     inbound: Inbound, *, trust: TrustMode | None = None, lifetime_s: float | None = None
 ) -> RunContext | None:
-    """The run that a message carries, joined, if its sender may hand us one; a refusal is counted.
+    """The run that a message carries, joined, if its sender may hand us one; a refusal is counted, once a message.
 
     Args:
         inbound: As in `accept`.
         trust: As in `accept`.
         lifetime_s: As in `accept`.
     """
+    if trust is None and _was_refused(tuple(inbound.lines)):
+        return None
     found = admit(inbound, settings.current(), trust, lifetime_s)
     if found.run is not None:
         joined = RunContext(found.run, joined=True)
@@ -55,6 +75,14 @@ def joined_run(
         if instruments is not None:
             instruments.inbound_refused.add(((sc.INBOUND_REASON, found.refused),))
     return None
+
+
+def _was_refused(lines: tuple[str, ...]) -> bool:
+    """Whether another instrumentation around or inside of the adapter has had the same message refused already."""
+    if otel.get_current().get(REFUSED_KEY) == lines:
+        return True
+    active = current_run()
+    return active is not None and active.refused == lines
 
 
 def server_span() -> Span | None:

@@ -13,7 +13,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from botanu_core import semconv as sc
 from botanu_core import settings
 from botanu_core.model.outcome import Outcome, outcome_of
-from botanu_core.model.pseudonym import known_as
+from botanu_core.model.pseudonym import under_pseudonym
 from botanu_core.model.run import Run, clean, is_run_id
 from botanu_core.runtime import guard, telemetry
 from botanu_core.runtime.arguments import checked_deadline, deadline_after
@@ -37,12 +37,12 @@ class RunContext:
     """
 
     __slots__ = (
-        "_errors", "_lock", "_members", "_run", "_started_ns", "_suggested", "announces", "attributes", "business", "carried",
-        "ended", "joined", "outcome", "owns_span", "span",
+        "_errors", "_lock", "_members", "_run", "_started_ns", "_suggested", "announces", "attributes", "business",
+        "carried", "ended", "joined", "outcome", "owns_span", "refused", "span",
     )  # fmt: skip
 
     def __init__(self, run: Run, *, joined: bool = False) -> None:
-        self._run = run = _under_pseudonym(run)
+        self._run = run = under_pseudonym(run)
         self._lock = threading.RLock()
         self._started_ns = time.time_ns()
         self._errors: dict[int, BaseException] = {}
@@ -50,6 +50,9 @@ class RunContext:
         self.attributes: Mapping[str, str | int] = run.attributes()
         self.business: Mapping[str, str] = _NOTHING
         self.carried: Mapping[str, str] = _NOTHING  # members under `botanu.` that came with the run and are not its own
+        self.refused: tuple[
+            str, ...
+        ] = ()  # lines of the message that this run was opened for, and that it did not join
         self.joined = joined
         self.ended = False
         self.outcome = _NOTHING_SAID
@@ -224,7 +227,7 @@ class RunContext:
 
     def _take(self, run: Run) -> dict[str, str | int]:
         """Swap in `run`; readers see the old or the new attributes, never half of both. Returns what changed."""
-        run = _under_pseudonym(run)
+        run = under_pseudonym(run)
         attributes = {**run.attributes(), **self.business}
         changed = {key: value for key, value in attributes.items() if self.attributes.get(key) != value}
         self._run, self.attributes = run, attributes
@@ -375,14 +378,6 @@ class RunContext:
 
 
 _MAX_ERRORS: Final = 16
-
-
-def _under_pseudonym(run: Run) -> Run:
-    """`run` with its customer called as the settings want it, before anything of it can be seen from outside."""
-    chosen = settings.current()
-    if run.customer_id is None or chosen.customer_id_form == "plain":
-        return run
-    return replace(run, customer_id=known_as(run.customer_id, chosen))
 
 
 def as_run(previous: "RunContext | Run | str") -> Run:

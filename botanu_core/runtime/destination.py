@@ -70,7 +70,9 @@ def take_back(carrier: object) -> bool:
     if type(carrier) is not dict and not isinstance(carrier, MutableMapping):
         return False
     stands = False
-    for name in [each for each in carrier if isinstance(each, str) and len(each) in _LENGTHS and each.lower() in _HEADERS]:
+    for name in [
+        each for each in carrier if isinstance(each, str) and len(each) in _LENGTHS and each.lower() in _HEADERS
+    ]:
         line = carrier[name]
         parts = line.split(",") if isinstance(line, str) and name.lower() == sc.BAGGAGE_HEADER else []
         theirs = [part for part in parts if not part.lstrip().startswith(sc.BAGGAGE_PREFIX)]

@@ -26,7 +26,7 @@ from botanu_core.model.run import RUN_MEMBERS
 from botanu_core.runtime import guard, redirects
 from botanu_core.runtime.accept import joined_run
 from botanu_core.runtime.context import RunContext
-from botanu_core.runtime.current import BAGGAGE_KEY, RUN_KEY, SPAN_KEY, current_run, current_step
+from botanu_core.runtime.current import BAGGAGE_KEY, REFUSED_KEY, RUN_KEY, SPAN_KEY, current_run, current_step
 from botanu_core.runtime.destination import destination, goes_to, is_insider, others, take_back, withhold_trace
 from botanu_core.wire.baggage import MAX_HEADER_BYTES, MAX_MEMBERS
 from botanu_core.wire.carrier import UNKNOWN_PEER, inbound
@@ -87,15 +87,16 @@ class BotanuPropagator(TextMapPropagator):
         self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter
     ) -> Context:
         """Read `carrier` into a context, with the run it carries if its sender may hand us one."""
-        found = self.inner.extract(carrier, context, getter)
+        found = self.inner.extract(carrier, context, _Others(getter))
         try:
             before = otel.get_current() if context is None else context
             clean = without_ours(found, keep=_baggage(before))
             run = carrier.get(SCOPE_KEY) if isinstance(carrier, Mapping) else None
+            refused: tuple[str, ...] = ()
             if not isinstance(run, RunContext):
-                run = _joined(carrier)
+                run, refused = _joined(carrier)
             if run is None:
-                return clean
+                return Context(clean, **{REFUSED_KEY: refused}) if refused else clean
             baggage = _baggage(clean)
             if settings.current().in_baggage:
                 baggage = {**run.carried, **baggage, **run.run.members()}
@@ -137,18 +138,37 @@ def _parted(context: Context) -> tuple[dict[str, str], Context]:
     return members, theirs
 
 
-def _joined(carrier: object) -> RunContext | None:
+def _joined(carrier: object) -> tuple[RunContext | None, tuple[str, ...]]:
+    """The run that a message carries; where it was not taken, the lines that it stood in."""
     message = inbound(carrier)
     if not message.lines:
-        return None
+        return None, ()
     chosen = settings.current()
     if message.peer == UNKNOWN_PEER and chosen.trust_inbound == "auto" and not chosen.baggage_keys:
-        return None  # headers without their request: whoever has the request, an adapter, decides about its sender
+        return None, ()  # headers without their request: whoever has the request, an adapter, decides about its sender
     run = joined_run(message)
+    if run is None:
+        return None, tuple(message.lines)
     active = current_run()
-    if run is not None and active is not None and active.run_id == run.run_id:
-        return active  # what is said inside is to reach the run that an adapter holds
-    return run
+    if active is not None and active.run_id == run.run_id:
+        return active, ()  # what is said inside is to reach the run that an adapter holds
+    return run, ()
+
+
+class _Others(Getter[CarrierT]):
+    """Reads everything but what is ours, which the inner propagator need not parse, count or complain about."""
+
+    def __init__(self, getter: Getter[CarrierT]) -> None:
+        self._getter = getter
+
+    def get(self, carrier: CarrierT, key: str) -> list[str] | None:
+        found = self._getter.get(carrier, key)
+        if not found or key.lower() != sc.BAGGAGE_HEADER or sc.BAGGAGE_PREFIX not in str(found):
+            return found
+        return [rest for line in found if (rest := others(line))] or None
+
+    def keys(self, carrier: CarrierT) -> list[str]:
+        return self._getter.keys(carrier)
 
 
 class _Recorded(Setter[CarrierT]):

@@ -17,7 +17,9 @@ from botanu_core.settings import CAPTURE_VARIABLE, PropagateMode, Settings, capt
 
 __all__ = ["BotanuConfig", "Signal"]
 
-_SILENT: Final = frozenset({"otlp_headers", "api_key", "api_key_host", "baggage_key", "customer_id_key"})  # errors do not show what came
+_SILENT: Final = frozenset(
+    {"otlp_headers", "api_key", "api_key_host", "baggage_key", "customer_id_key"}
+)  # errors do not show what came
 _ALIASES: Final = {"deployment_environment": "environment"}
 _USER_NOTE: Final = "{}: user and password were taken out of the URL and are not sent; give them as otlp_headers"
 _HEADERS_NOTE: Final = "{} is not sent to otlp_endpoint; headers that are meant for it are otlp_headers"
@@ -147,7 +149,9 @@ class BotanuConfig(BaseModel):
             )
 
     def _check_capture(self) -> tuple[str, ...]:
-        if captures_on_spans(env(CAPTURE_VARIABLE)) is False and (self.content_capture_rate or self.content_capture_rates):
+        if captures_on_spans(env(CAPTURE_VARIABLE)) is False and (
+            self.content_capture_rate or self.content_capture_rates
+        ):
             return (f"content_capture_rate has no effect: {CAPTURE_VARIABLE} asks for no content on spans",)
         return ()
 

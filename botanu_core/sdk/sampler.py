@@ -25,8 +25,8 @@ _CALLERS: Final = (SpanKind.CLIENT, SpanKind.PRODUCER)
 class RunSampler(Sampler):
     """`inner`, with the run's attributes.
 
-    A client's or producer's span that `inner` drops inside a run is recorded, and still not exported: what it calls decides whether
-    the run may travel with the request, and a span that is not recorded cannot say.
+    A client's or producer's span that `inner` drops inside a run is recorded, and still not exported: what it calls
+    decides whether the run may travel with the request, and a span that is not recorded cannot say.
 
     Args:
         inner: The application's sampler.

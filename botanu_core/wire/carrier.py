@@ -7,7 +7,7 @@ from typing import Any, Final
 from botanu_core import semconv as sc
 from botanu_core.wire.forwarding import FORWARDING_HEADERS
 
-__all__ = ["UNKNOWN_PEER", "Inbound", "from_asgi", "from_environ", "from_mapping", "inbound"]
+__all__ = ["UNKNOWN_PEER", "Inbound", "from_asgi", "from_environ", "from_header", "from_mapping", "inbound"]
 
 UNKNOWN_PEER: Final = "unknown"
 """The peer of HTTP headers that came without their request: there is one, and they do not say who."""
@@ -63,6 +63,11 @@ def from_environ(environ: Mapping[str, Any]) -> Inbound:
         return EMPTY
     forwarded = [(name, environ[key]) for name, key in _FORWARDING_ENVIRON.items() if key in environ]
     return Inbound((line,), environ.get("REMOTE_ADDR") or None, forwarded)
+
+
+def from_header(value: object) -> Inbound:
+    """Read one header that holds a run alone, of a message that has no peer: what `to_header` wrote for a queue."""
+    return Inbound((value,)) if isinstance(value, str) and value else EMPTY
 
 
 def from_mapping(headers: Mapping[Any, Any], peer: str | None = None) -> Inbound:

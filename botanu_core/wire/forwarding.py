@@ -24,9 +24,7 @@ _ESCAPE: Final = re.compile(r"\\(.)")
 _BRACKETED: Final = re.compile(r"\[([^\[\]]*)\](?::[0-9A-Za-z._-]+)?")
 
 
-def passed_on_by(
-    headers: Iterable[tuple[str, str]], trusted_proxies: int, is_near: Callable[[str], bool]
-) -> bool:
+def passed_on_by(headers: Iterable[tuple[str, str]], trusted_proxies: int, is_near: Callable[[str], bool]) -> bool:
     """Whether the proxies that handed a message on name nobody from outside.
 
     Args:

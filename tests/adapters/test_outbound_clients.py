@@ -1,4 +1,4 @@
-"""Every client that applications call with, its stock instrumentor, a host inside and one outside: what arrived there."""
+"""Every client, its stock instrumentor, a host inside and one outside: what arrived there."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,17 @@ from tests.adapters.conftest import OUTSIDE
 
 pytestmark = pytest.mark.usefixtures("outside_is_here", "arrived")
 OURS = re.compile(r"botanu", re.IGNORECASE)
-INSTRUMENTORS = ["httpx", "httpx2", "requests", "urllib", "urllib3", "aiohttp-client", "botocore", "grpc_client", "confluent_kafka"]
+INSTRUMENTORS = [
+    "httpx",
+    "httpx2",
+    "requests",
+    "urllib",
+    "urllib3",
+    "aiohttp-client",
+    "botocore",
+    "grpc_client",
+    "confluent_kafka",
+]
 SAMPLERS = {"sampled": ParentBased(ALWAYS_ON), "unsampled": ParentBased(ALWAYS_OFF)}
 
 
@@ -219,7 +229,7 @@ def test_botocore_hands_on_no_run(switch_on, port, arrived, host):
     switch_on()
     client = boto3.client(
         "s3", endpoint_url=f"http://{host}:{port}", region_name="eu-west-1", aws_access_key_id="a",
-        aws_secret_access_key="b", config=botocore.config.Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}),
+        aws_secret_access_key="b", config=botocore.config.Config(s3={"addressing_style": "path"}),
     )  # fmt: skip
     run = in_a_run(lambda: client.list_objects_v2(Bucket="tickets"))
     assert nothing_of_ours(arrived[0], run)
@@ -275,7 +285,9 @@ def test_kafka_messages_go_where_their_broker_is(switch_on, broker, expected):
     run = in_a_run(lambda: producer.produce("tickets", b"hello"))
     assert producer.flush(10) == 0
     address = str(next(iter(producer.list_topics(timeout=10).brokers.values()))).partition("/")[0]
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": address, "group.id": "g", "auto.offset.reset": "earliest"})
+    consumer = confluent_kafka.Consumer(
+        {"bootstrap.servers": address, "group.id": "g", "auto.offset.reset": "earliest"}
+    )
     try:
         consumer.assign([confluent_kafka.TopicPartition("tickets", part, 0) for part in range(4)])
         message = next(found for found in iter(lambda: consumer.poll(10), None) if not found.error())

@@ -9,7 +9,6 @@ from botanu_core.errors import ConfigError
 from botanu_core.sdk.config import BotanuConfig
 from botanu_core.settings import Settings
 
-
 KEY, OLD_KEY = "k" * 32, "a-key-that-was-in-use-until-yesterday"
 
 
@@ -103,7 +102,7 @@ def test_a_wrong_variable_is_named_once_and_the_default_taken(monkeypatch, caplo
     ],
 )
 def test_a_guard_that_cannot_be_read_stands(monkeypatch, caplog, variable, text, field, value):
-    """A key that will not do lets nobody in, and a form that nobody knows names no customer: no default is that strict."""
+    """A key that will not do lets nobody in, and a form that nobody knows names no customer."""
     monkeypatch.setenv(variable, text)
     found = Settings.from_env()
     assert getattr(found, field) == value
@@ -133,7 +132,9 @@ def test_the_standard_switch_for_content(monkeypatch, text, rate):
     said = BotanuConfig.load().settings()
     assert said == Settings.from_env()
     is_refused = bool(text.strip()) and rate == 0.0
-    assert [said.capture_rate(name) for name in ("A", "B", None)] == [0.0 if is_refused else x for x in (0.5, 0.25, 0.25)]
+    assert [said.capture_rate(name) for name in ("A", "B", None)] == [
+        0.0 if is_refused else x for x in (0.5, 0.25, 0.25)
+    ]
     assert any("has no effect" in note for note in BotanuConfig.load().notes) is is_refused
 
 

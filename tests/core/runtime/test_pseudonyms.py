@@ -26,7 +26,7 @@ def hashed():
 
 def test_what_a_pseudonym_looks_like():
     """Short, the same for the same key and customer, another for another, and its own pseudonym."""
-    assert ACME == "cust_" + ACME[5:]
+    assert "cust_" + ACME[5:] == ACME
     assert len(ACME) == 37
     assert botanu.pseudonym("acme") == botanu.pseudonym("acme", key=KEY.encode()) == ACME
     others = {botanu.pseudonym("acme", key="another" * 9), botanu.pseudonym("Acme"), botanu.pseudonym("acme ")}
@@ -41,7 +41,9 @@ def test_what_a_pseudonym_looks_like():
 def test_the_id_is_on_no_span_and_in_no_baggage(spans):
     """Wherever the application names the customer."""
 
-    @botanu.botanu_workflow("Extracted", event_id=lambda order: order["id"], customer_id=lambda order: order["customer"])
+    @botanu.botanu_workflow(
+        "Extracted", event_id=lambda order: order["id"], customer_id=lambda order: order["customer"]
+    )
     def handle(order):
         trace.get_tracer("library").start_span("child").end()
 
@@ -123,11 +125,13 @@ def test_a_contract_that_names_the_customer_holds(sdk, monkeypatch, tmp_path):
         "  - {provider: openai, model: house-model, customer: acme, per_million: {input: 2, output: 2}}\n"
     )
     exporter = sdk()
-    botanu.enable(
-        instrument="none", customer_id_form="hashed", customer_id_key=KEY, price_contracts=[str(contract)]
-    )
+    botanu.enable(instrument="none", customer_id_form="hashed", customer_id_key=KEY, price_contracts=[str(contract)])
     for customer in ("acme", "other"):
         with botanu.event(workflow="W", customer_id=customer), track_llm_call("openai", "house-model") as tracker:
             tracker.set_tokens(input_tokens=1_000_000, output_tokens=0)
-    costs = [span.attributes["botanu.cost.usd"] for span in exporter.get_finished_spans() if "botanu.cost.usd" in span.attributes]
+    costs = [
+        span.attributes["botanu.cost.usd"]
+        for span in exporter.get_finished_spans()
+        if "botanu.cost.usd" in span.attributes
+    ]
     assert costs == [2.0, 1.0]

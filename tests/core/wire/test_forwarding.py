@@ -1,4 +1,4 @@
-"""Forwarding headers as proxies write them: who the sender was, how many proxies of ours were between, what is unreadable."""
+"""Forwarding headers as proxies write them: who sent a message, past how many proxies, and what is unreadable."""
 
 import ipaddress
 
@@ -73,7 +73,7 @@ def forwarded(*values):
     ids=repr,
 )  # fmt: skip
 def test_rfc_7239(value, expected):
-    """Quoted and not, with port, IPv6 in brackets, several hops; what is hidden, unknown or broken is nobody of ours."""
+    """Quoted and not, with port, IPv6 in brackets, several hops; what is hidden or broken is nobody of ours."""
     assert is_taken(*forwarded(value)) is expected
 
 
@@ -188,7 +188,15 @@ def test_an_address_that_is_not_near_is_never_missed(address, shape):
     """However it is written, a readable public address is refused."""
     is_near = any(
         address in ipaddress.ip_network(near)
-        for near in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "::1", "fc00::/7")
+        for near in (
+            "127.0.0.0/8",
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "169.254.0.0/16",
+            "::1",
+            "fc00::/7",
+        )
         if ipaddress.ip_network(near).version == address.version
     ) or (address.version == 6 and (address in ipaddress.ip_network("fe80::/10") or address.ipv4_mapped is not None))
     if not is_near:

@@ -4,8 +4,8 @@ import pytest
 
 from botanu_core import log
 from botanu_core.settings import Settings
-from botanu_core.wire.carrier import Inbound
 from botanu_core.wire import trust
+from botanu_core.wire.carrier import Inbound
 
 RUN_ID = "0190a000-0000-7000-8000-000000000001"
 LINE = f"botanu.run_id={RUN_ID},botanu.workflow=W,botanu.event_id=T-1,botanu.customer_id=acme"
