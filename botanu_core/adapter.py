@@ -4,7 +4,7 @@ An adapter maps one framework's hooks onto these: read the message (`from_asgi` 
 make it `active` around the call, `finish` it when the response is really over.
 """
 
-from botanu_core.runtime.accept import accept, propagation_fields, server_span
+from botanu_core.runtime.accept import accept, propagation_fields, server_span, to_header
 from botanu_core.runtime.context import RunContext, activate, deactivate
 from botanu_core.runtime.guard import failed
 from botanu_core.runtime.propagator import SCOPE_KEY, others, without_ours
@@ -17,7 +17,7 @@ from botanu_core.semconv import (
     RESPONSE_HEADER,
     URL_PATH,
 )
-from botanu_core.wire.carrier import Inbound, from_asgi, from_environ, from_mapping
+from botanu_core.wire.carrier import Inbound, from_asgi, from_environ, from_header, from_mapping
 
 __all__ = [
     "BAGGAGE_HEADER",
@@ -36,9 +36,11 @@ __all__ = [
     "farewell",
     "from_asgi",
     "from_environ",
+    "from_header",
     "from_mapping",
     "others",
     "propagation_fields",
     "server_span",
+    "to_header",
     "without_ours",
 ]

@@ -54,10 +54,11 @@ _LOGS: Final = None if "OTEL_PYTHON_LOGGER_PROVIDER" in os.environ else getattr(
 
 
 class Instruments:
-    """The seven instruments, on one meter provider."""
+    """The eight instruments, on one meter provider."""
 
     __slots__ = (
         "attempts",
+        "inbound_refused",
         "llm_unpriced",
         "operation_duration",
         "provider",
@@ -92,6 +93,9 @@ class Instruments:
             explicit_bucket_boundaries_advisory=_RUN_SECOND_BUCKETS,
         )
         self.run_completed = _TalliedCounter(meter, sc.METRIC_RUN_COMPLETED, "{run}", "Runs completed.")
+        self.inbound_refused = _TalliedCounter(
+            meter, sc.METRIC_INBOUND_REFUSED, "{run}", "Runs on the wire that were not taken, by reason."
+        )
         self.run_cost = _TalliedCounter(meter, sc.METRIC_RUN_COST, "{USD}", "What calls cost, each counted once.")
         self.llm_unpriced = _TalliedCounter(
             meter, sc.METRIC_LLM_UNPRICED, "{call}", "Calls whose price or usage nobody knows."

@@ -5,8 +5,9 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, TextIO
 
 from opentelemetry import propagate, trace
@@ -14,8 +15,9 @@ from opentelemetry import propagate, trace
 from botanu_core import log, settings
 from botanu_core.errors import ConfigError
 from botanu_core.log import logger
+from botanu_core.model.pseudonym import pseudonym
 from botanu_core.pricing import Contract, PriceBook, UnpricedModel, load_contract
-from botanu_core.runtime import billing, guard, telemetry
+from botanu_core.runtime import billing, guard, redirects, telemetry
 from botanu_core.runtime.propagator import BotanuPropagator
 from botanu_core.sdk import grounds
 from botanu_core.sdk.config import BotanuConfig
@@ -160,6 +162,7 @@ class _Enabled:
         switch_off(self.instruments)
         if propagate.get_global_textmap() is self.propagator:
             propagate.set_global_textmap(self.propagator.inner)
+        redirects.let_go()
         grounds.release(self.ground)
         telemetry.use()
         if self.own is not None:
@@ -221,8 +224,7 @@ def enable(config: BotanuConfig | None = None, **fields: Any) -> Report:
         chosen = config if config is not None else BotanuConfig.load(**fields)
         if _is_switched_off():
             return _off()
-        contracts = [each if isinstance(each, Contract) else load_contract(each) for each in chosen.price_contracts]
-        prices = PriceBook(contracts).warm()  # half a second here, not in the first call
+        prices = PriceBook(_contracts(chosen)).warm()  # half a second here, not in the first call
         settings.activate(replace(chosen.settings(), in_baggage=True, prices=prices))
         try:
             _state.enabled = _Enabled(chosen)
@@ -234,6 +236,15 @@ def enable(config: BotanuConfig | None = None, **fields: Any) -> Report:
         weakref.finalize(_state, id, None).detach()
         atexit.register(_at_exit)
         return _state.enabled.report()
+
+
+def _contracts(config: BotanuConfig) -> Sequence[Contract]:
+    found = [each if isinstance(each, Contract) else load_contract(each) for each in config.price_contracts]
+    key = config.customer_id_key
+    if config.customer_id_form == "plain" or key is None:
+        return found
+    called = partial(pseudonym, key=key.get_secret_value())  # a run names its customer by nothing else
+    return [contract.renamed(called) for contract in found]
 
 
 def flush(timeout_s: float | None = None) -> bool:

@@ -248,12 +248,14 @@ class LLMTracker(Tracker):
 
     def _capture(self, key: str, text: Any, max_chars: int | None) -> Self:
         known = settings.current()
-        if known.content_capture_rate <= 0.0 or text is None:
+        is_wanted = known.capture_input if key == sc.EVAL_INPUT_CONTENT else known.capture_output
+        if not is_wanted or text is None or not (known.content_capture_rate or known.content_capture_rates):
             return self
         try:
             if self._capturing is None:
-                run_id = self._run.run_id if self._run is not None else None
-                self._capturing = capture_decided(run_id, known.content_capture_rate)
+                run = self._run
+                rate = known.capture_rate(run.workflow if run is not None else None)
+                self._capturing = capture_decided(run.run_id if run is not None else None, rate)
             if self._capturing:
                 limit = known.max_content_chars
                 if type(max_chars) is int and 0 < max_chars < limit:
