@@ -60,7 +60,8 @@ class BotanuPropagator(TextMapPropagator):
             ours = written(members, settings.current().baggage_keys) if members else ""
         except Exception as error:
             guard.failed("inject", error)
-            ours, theirs = "", Context({**given, BAGGAGE_KEY: {}})
+            hidden = (BAGGAGE_KEY, SPAN_KEY) if settings.current().withhold_trace_context else (BAGGAGE_KEY,)
+            ours, theirs = "", Context({key: value for key, value in given.items() if key not in hidden})
         if not ours:
             if SPAN_KEY not in theirs and SPAN_KEY in given:
                 withhold_trace(carrier, self.inner.fields)

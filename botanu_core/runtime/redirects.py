@@ -35,7 +35,7 @@ def _of_requests(args: tuple[Any, ...], _kwargs: dict[str, Any], _result: Any) -
 
 
 def _of_urllib(_args: tuple[Any, ...], _kwargs: dict[str, Any], result: Any) -> tuple[str, Any]:
-    return result.full_url, result.headers
+    return (result.full_url, result.headers) if result is not None else ("", {})  # a handler may say: no further
 
 
 def _of_aiohttp(args: tuple[Any, ...], _kwargs: dict[str, Any], _result: Any) -> tuple[str, Any]:

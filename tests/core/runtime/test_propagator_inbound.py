@@ -250,7 +250,7 @@ def test_it_is_signed_where_there_is_a_key(monkeypatch):
     assert accept(from_header(old), lifetime_s=86_400).run_id == run.run_id
 
 
-def test_a_run_that_was_named_after_it_came_is_signed_anew():
+def test_a_run_that_was_named_after_it_came_is_signed_anew(spans):
     """The signature that it came with vouched for less, is in nobody's baggage, and is not what goes on."""
     settings.activate(Settings(baggage_keys=(b"k" * 32,), in_baggage=True))
     came = written({"botanu.run_id": RUN_ID}, (b"k" * 32,))
