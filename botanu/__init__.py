@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from botanu_core.errors import BotanuError as BotanuError
     from botanu_core.errors import ConfigError as ConfigError
     from botanu_core.errors import MissingExtra as MissingExtra
+    from botanu_core.ledger.explain import Explanation as Explanation
     from botanu_core.model.run import Run as Run
     from botanu_core.runtime.annotate import bind as bind
     from botanu_core.runtime.annotate import emit_outcome as emit_outcome
+    from botanu_core.runtime.annotate import explain as explain
     from botanu_core.runtime.annotate import get_baggage as get_baggage
     from botanu_core.runtime.annotate import get_current_run as get_current_run
     from botanu_core.runtime.annotate import get_current_span as get_current_span
@@ -48,9 +50,11 @@ _ROOMS = {
     "BotanuError": "botanu_core.errors",
     "ConfigError": "botanu_core.errors",
     "MissingExtra": "botanu_core.errors",
+    "Explanation": "botanu_core.ledger.explain",
     "Run": "botanu_core.model.run",
     "bind": "botanu_core.runtime.annotate",
     "emit_outcome": "botanu_core.runtime.annotate",
+    "explain": "botanu_core.runtime.annotate",
     "get_baggage": "botanu_core.runtime.annotate",
     "get_current_run": "botanu_core.runtime.annotate",
     "get_current_span": "botanu_core.runtime.annotate",
@@ -78,6 +82,7 @@ __all__ = [
     "BotanuConfig",
     "BotanuError",
     "ConfigError",
+    "Explanation",
     "MissingExtra",
     "Report",
     "Run",
@@ -92,6 +97,7 @@ __all__ = [
     "emit_outcome",
     "enable",
     "event",
+    "explain",
     "flush",
     "get_baggage",
     "get_current_run",

@@ -26,8 +26,20 @@ _HOST_PATTERN: Final = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 class Prices(Protocol):
     """What trackers ask of a price book; `pricing.PriceBook` is one."""
 
-    def price(self, usage: Any, provider: str, models: Any, *, customer: str | None = None) -> Any:
-        """What a call cost: something with `usd` and `source`."""
+    def price(
+        self,
+        usage: Any,
+        provider: str,
+        models: Any,
+        *,
+        customer: str | None = None,
+        context: tuple[tuple[str, str], ...] = (),
+        provider_reported_cost: object = None,
+    ) -> Any:
+        """What a call cost: a `Cost`."""
+
+    def cost_of_units(self, kind: str, name: str, counts: Any, *, customer: str | None = None) -> Any:
+        """What something other than a model call cost; `None` where nobody has a price for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +55,7 @@ class Settings:
         propagate_hosts: Host patterns that count as inside, beside the built-in ones; ``*.example.com`` or exact.
         trust_inbound: Whose runs are taken.
         customer_metric_limit: How many customers may be a metric label; 0 for none.
+        strict_prices: Whether a call that nobody can price raises. For tests.
         prices: What prices a model call; `None` while nothing does, without `enable()`.
         in_baggage: Whether a run is written into OpenTelemetry baggage. Only while `enable()` guards what leaves:
             the stock propagator hands baggage to every host.
@@ -56,6 +69,7 @@ class Settings:
     propagate_hosts: tuple[str, ...] = field(default=())
     trust_inbound: TrustMode = "auto"
     customer_metric_limit: int = 0
+    strict_prices: bool = False
     in_baggage: bool = False
     prices: "Prices | None" = None
 
@@ -76,6 +90,7 @@ class Settings:
             propagate_hosts=tuple(hosts),
             trust_inbound=_read("BOTANU_TRUST_INBOUND", trust, "auto"),
             customer_metric_limit=_read("BOTANU_CUSTOMER_METRIC_LIMIT", lambda text: _whole(text, 0, 100_000), 0),
+            strict_prices=_read("BOTANU_STRICT_PRICES", _flag, False),
         )
 
 
@@ -147,6 +162,12 @@ def _rate(text: str) -> float:
     except ValueError:
         pass
     raise ValueError("lie in 0.0-1.0")
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise ValueError("be 'true' or 'false'")
+    return text.lower() in ("true", "1")
 
 
 def _whole(text: str, least: int, most: int) -> int:

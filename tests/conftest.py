@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 import botanu
 from botanu_core import log, settings
-from botanu_core.runtime import guard, telemetry
+from botanu_core.runtime import billing, guard, telemetry
 from demo.receiver import Receiver
 
 
@@ -24,6 +24,7 @@ def clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     _forget_providers()
     settings.activate(None)
     log.reset()
+    billing.reset()
     guard.strict(True)
     propagator = propagate.get_global_textmap()
     yield

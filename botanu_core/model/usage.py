@@ -244,18 +244,16 @@ def usage_of(
     cached_tokens: object = None,
     cache_read_tokens: object = None,
     cache_write_tokens: object = None,
-    is_cache_beside_input: bool | None = None,
 ) -> Usage:
     """Read counts as their reporter means them.
 
     Args:
-        provider: Normalised name; decides whether the input includes what was cached, unless the report shows it.
+        provider: Normalised name; decides whether the input includes what was cached.
         input_tokens: As the provider reports it.
         output_tokens: As the provider reports it.
         cached_tokens: OpenAI's word for cache reads; never added to `cache_read_tokens`.
         cache_read_tokens: Anthropic's word for the same.
         cache_write_tokens: Input written to the cache.
-        is_cache_beside_input: Whether the input leaves out what was cached, where the report itself shows it.
 
     Returns:
         The usage; what is not a count is unknown, and warned about once.
@@ -268,9 +266,8 @@ def usage_of(
     write = count_of(cache_write_tokens)
     if total is not None and (read or write):
         parts = (read or 0) + (write or 0)
-        beside = provider in _CACHE_BESIDE_INPUT if is_cache_beside_input is None else is_cache_beside_input
         # A part cannot be larger than its whole: whoever says so leaves it out of the input.
-        if beside or parts > total:
+        if provider in _CACHE_BESIDE_INPUT or parts > total:
             total += parts
     return Usage(
         input_tokens=total, output_tokens=count_of(output_tokens), cache_read_tokens=read, cache_write_tokens=write

@@ -12,18 +12,19 @@ from opentelemetry.trace import Span
 from opentelemetry.trace import get_current_span as _otel_current_span
 
 from botanu_core import semconv as sc
+from botanu_core.ledger.explain import Explanation, explanation_of
 from botanu_core.log import warn_once
 from botanu_core.model.outcome import STATUSES, Outcome
 from botanu_core.model.run import RUN_MEMBERS, clean
 from botanu_core.privacy.content import safe_text
-from botanu_core.runtime import guard
+from botanu_core.runtime import billing, guard
 from botanu_core.runtime.context import RunContext
 from botanu_core.runtime.current import current_run, current_step
 from botanu_core.wire.baggage import is_token
 
 __all__ = [
-    "bind", "emit_outcome", "get_baggage", "get_current_run", "get_current_span", "get_run_id", "get_workflow",
-    "set_baggage", "set_business_context", "set_correlation",
+    "bind", "emit_outcome", "explain", "get_baggage", "get_current_run", "get_current_span", "get_run_id",
+    "get_workflow", "set_baggage", "set_business_context", "set_correlation",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -31,6 +32,27 @@ R = TypeVar("R")
 
 _MAX_TEXT: Final = 1024
 _MAX_METADATA: Final = 32
+
+
+def explain(run: RunContext | None = None) -> Explanation:
+    """For each cent of a run, where it comes from; print it: ``print(botanu.explain())``.
+
+    Args:
+        run: The run, also one that has ended; without it the current one, and outside any what belongs to none.
+
+    Returns:
+        What this process has seen of the run: spans, tokens as reported and as read, price row, discount; and what
+        was left out, and why.
+
+    Raises:
+        TypeError: `run` is something else.
+    """
+    chosen = current_run() if run is None else run
+    if chosen is None:
+        return explanation_of(billing.outside())
+    if not isinstance(chosen, RunContext):
+        raise TypeError(f"explain() takes the RunContext that `event` gives, got {type(chosen).__name__}")
+    return explanation_of(chosen.ledger(), chosen.run_id, chosen.workflow or "")
 
 
 def emit_outcome(

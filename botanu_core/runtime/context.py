@@ -12,9 +12,10 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from botanu_core import semconv as sc
 from botanu_core import settings
+from botanu_core.ledger.run_ledger import RunLedger
 from botanu_core.model.outcome import Outcome, outcome_of
 from botanu_core.model.run import Run, clean, is_run_id
-from botanu_core.runtime import guard, telemetry
+from botanu_core.runtime import billing, guard, telemetry
 from botanu_core.runtime.arguments import checked_deadline, deadline_after
 from botanu_core.runtime.current import SPAN_KEY, activate, current_run, deactivate, restore, run_attributes
 from botanu_core.runtime.spans import add_event, record_error, set_attributes
@@ -36,8 +37,8 @@ class RunContext:
     """
 
     __slots__ = (
-        "_errors", "_lock", "_run", "_started_ns", "_suggested", "announces", "attributes", "business", "carried",
-        "ended", "joined", "outcome", "owns_span", "span",
+        "_errors", "_ledger", "_lock", "_run", "_started_ns", "_suggested", "announces", "attributes", "business",
+        "carried", "ended", "joined", "outcome", "owns_span", "span",
     )  # fmt: skip
 
     def __init__(self, run: Run, *, joined: bool = False) -> None:
@@ -52,6 +53,7 @@ class RunContext:
         self.ended = False
         self.outcome = _NOTHING_SAID
         self._suggested: tuple[str, BaseException | None] | None = None
+        self._ledger: RunLedger | None = None
         self.span: Span = INVALID_SPAN
         self.owns_span = True
         self.announces = False
@@ -311,9 +313,19 @@ class RunContext:
         self._errors.clear()
         return True
 
+    def ledger(self) -> RunLedger:
+        """Its calls in this process, and their sum."""
+        ledger = self._ledger
+        if ledger is None:
+            with self._lock:  # most runs make no call and need none
+                ledger = self._ledger = self._ledger or RunLedger(closed=self.ended)
+        return ledger
+
     def _close(self, outcome: Outcome, attributes: Mapping[str, Any] | None) -> None:
         duration_ns = time.time_ns() - self._started_ns
         said = outcome.attributes()
+        if self._ledger is not None:
+            said = {**said, **billing.closed(self._ledger)}
         if self.span.is_recording():
             if self.announces:
                 add_event(self.span, sc.RUN_COMPLETED)

@@ -3,11 +3,13 @@
 Only the API is used: without an SDK all of it is a no-op, in a plain OpenTelemetry set-up it is the application's.
 """
 
+import decimal
 import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
@@ -15,11 +17,13 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Tracer, get_current_span
 
 from botanu_core import semconv as sc
+from botanu_core import settings
 from botanu_core.runtime import guard
 from botanu_core.version import __version__
 
 __all__ = [
     "Instruments",
+    "customer_label",
     "end_span",
     "event_emitter",
     "farewell",
@@ -50,13 +54,15 @@ _LOGS: Final = None if "OTEL_PYTHON_LOGGER_PROVIDER" in os.environ else getattr(
 
 
 class Instruments:
-    """The five instruments, on one meter provider."""
+    """The seven instruments, on one meter provider."""
 
     __slots__ = (
         "attempts",
+        "llm_unpriced",
         "operation_duration",
         "provider",
         "run_completed",
+        "run_cost",
         "run_duration",
         "token_usage",
     )
@@ -86,6 +92,14 @@ class Instruments:
             explicit_bucket_boundaries_advisory=_RUN_SECOND_BUCKETS,
         )
         self.run_completed = _TalliedCounter(meter, sc.METRIC_RUN_COMPLETED, "{run}", "Runs completed.")
+        self.run_cost = _TalliedCounter(meter, sc.METRIC_RUN_COST, "{USD}", "What calls cost, each counted once.")
+        self.llm_unpriced = _TalliedCounter(
+            meter, sc.METRIC_LLM_UNPRICED, "{call}", "Calls whose price or usage nobody knows."
+        )
+
+
+# Money is summed exactly and becomes a float when it is read.
+_EXACT: Final = decimal.Context(prec=200)
 
 
 class _TalliedCounter:
@@ -100,28 +114,51 @@ class _TalliedCounter:
     _OVERFLOW: Final = (("otel.metric.overflow", True),)
 
     def __init__(self, meter: metrics.Meter, name: str, unit: str, description: str) -> None:
-        self._sums: dict[tuple[tuple[str, Any], ...], int] = {}
+        self._sums: dict[tuple[tuple[str, Any], ...], int | Decimal] = {}
         # Reentrant, as all locks of ours on the way of a call: garbage may be collected while one is held, and what is
         # collected may be a generator or a stream, whose end comes by here.
         self._lock = threading.RLock()
         meter.create_observable_counter(name, callbacks=[self._observe], unit=unit, description=description)
         _tallies.add(self)
 
-    def add(self, labels: tuple[tuple[str, Any], ...]) -> None:
+    def add(self, labels: tuple[tuple[str, Any], ...], amount: int | Decimal = 1) -> None:
         with self._lock:
-            if labels not in self._sums and len(self._sums) >= self._MAX_SERIES:
+            before = self._sums.get(labels)
+            if before is None and len(self._sums) >= self._MAX_SERIES:
                 labels = self._OVERFLOW
-            self._sums[labels] = self._sums.get(labels, 0) + 1
+                before = self._sums.get(labels)
+            if before is None:
+                self._sums[labels] = amount
+            else:
+                self._sums[labels] = before + amount if type(amount) is int else _EXACT.add(before, amount)
 
     def _observe(self, _options: metrics.CallbackOptions) -> list[metrics.Observation]:
         with self._lock:
             sums = dict(self._sums)
-        return [metrics.Observation(total, dict(labels)) for labels, total in sums.items()]
+        return [
+            metrics.Observation(total if type(total) is int else float(total), dict(labels))
+            for labels, total in sums.items()
+        ]
 
     def forget(self) -> None:
         """In a forked child: what the parent counted is the parent's to report."""
         self._lock = threading.RLock()
         self._sums = {}
+
+
+_customers: Final[set[str]] = set()
+
+
+def customer_label(customer: str | None) -> str | None:
+    """A customer as a metric label: the first so many that were asked for, the rest as ``other``; `None` for none."""
+    limit = settings.current().customer_metric_limit
+    if customer is None or not limit:
+        return None
+    if customer not in _customers:
+        if len(_customers) >= limit:
+            return "other"
+        _customers.add(customer)
+    return customer
 
 
 _tallies: "weakref.WeakSet[_TalliedCounter]" = weakref.WeakSet()
@@ -131,6 +168,7 @@ _making = threading.RLock()
 def _after_fork_in_child() -> None:
     global _making
     _making = threading.RLock()
+    _customers.clear()
     for tally in _tallies:
         tally.forget()
 
@@ -290,6 +328,7 @@ def _emit(name: str, attributes: Mapping[str, Any], context: Context) -> None:
 
 def reset() -> None:
     """Forget what was found. For tests that change providers."""
+    _customers.clear()
     for name in (
         "tracer_provider",
         "tracer",

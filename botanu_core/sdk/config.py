@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic import ValidationError as Invalid
 
 from botanu_core.errors import ConfigError
+from botanu_core.pricing import Contract
 from botanu_core.sdk import values
 from botanu_core.sdk.sources import HEADER_VARIABLES, METRIC_INTERVAL_MS, FilePath, Found, Signal, env, gather, target
 from botanu_core.settings import PropagateMode, Settings
@@ -47,6 +48,7 @@ _Protocol = Annotated[Literal["http/protobuf", "grpc"], BeforeValidator(values.p
 _Headers = Annotated[dict[str, SecretStr], BeforeValidator(values.headers)]
 _Instruments = Annotated[Literal["all", "none"] | tuple[str, ...], BeforeValidator(values.instruments)]
 _Words = Annotated[tuple[str, ...], BeforeValidator(values.words)]
+_Contracts = Annotated[tuple[Contract | str, ...], BeforeValidator(values.contracts)]
 _Destinations = Annotated[tuple[str, ...], BeforeValidator(values.destinations)]
 _Trust = Annotated[Literal["auto", "always", "never"], BeforeValidator(values.trust)]
 _Semconv = Annotated[Literal["botanu", "otel"], BeforeValidator(values.lower)]
@@ -77,7 +79,8 @@ class BotanuConfig(BaseModel):
     api_key_host: Annotated[str, AfterValidator(values.bare_host)] | None = None
     instrument: _Instruments = "all"
     skip_instruments: _Words = ()
-    price_contracts: _Words = ()
+    price_contracts: _Contracts = ()
+    strict_prices: bool = Field(False, description="be true or false")
     content_capture_rate: _Float = Field(0.0, ge=0, le=1, description="lie in 0.0-1.0")
     max_content_chars: _Int = Field(4096, ge=1, le=1_000_000, description="be a whole number, 1 to 1000000")
     propagate_to: _Destinations = ("inside",)
@@ -178,6 +181,7 @@ class BotanuConfig(BaseModel):
             propagate_hosts=self.propagate_to[1:],
             trust_inbound=self.trust_inbound,
             customer_metric_limit=self.customer_metric_limit,
+            strict_prices=self.strict_prices,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,7 +202,7 @@ def _shown(value: object) -> object:
     if isinstance(value, dict):
         return dict.fromkeys(value, "***")
     if isinstance(value, tuple):
-        return list(value)
+        return [each.name if isinstance(each, Contract) else each for each in value]
     return "***" if isinstance(value, SecretStr) else value
 
 

@@ -14,8 +14,8 @@ from opentelemetry import propagate, trace
 from botanu_core import log, settings
 from botanu_core.errors import ConfigError
 from botanu_core.log import logger
-from botanu_core.pricing import PriceBook, load_contracts
-from botanu_core.runtime import guard, telemetry
+from botanu_core.pricing import Contract, PriceBook, UnpricedModel, load_contract
+from botanu_core.runtime import billing, guard, telemetry
 from botanu_core.runtime.propagator import BotanuPropagator
 from botanu_core.sdk import grounds
 from botanu_core.sdk.config import BotanuConfig
@@ -174,13 +174,14 @@ class _Enabled:
             "foreign": f"foreign: {type(ground.provider).__module__}.{type(ground.provider).__name__}",
         }[ground.kind]
         lost = {f"dropped {signal}": count for signal, count in self.signals.lost().items()}
+        unpriced = {f"unpriced {model}": count for model, count in billing.unpriced.items()}
         return Report(
             enabled=True,
             provider=whose,
             signals={str(signal): line for signal, line in self.signals.lines.items()},
             instruments=self.instruments,
             notes=(*self.config.notes, *((ground.missing,) if ground.missing else ())),
-            counts={**log.counted(), **lost},
+            counts={**log.counted(), **unpriced, **lost},
         )
 
 
@@ -220,7 +221,8 @@ def enable(config: BotanuConfig | None = None, **fields: Any) -> Report:
         chosen = config if config is not None else BotanuConfig.load(**fields)
         if _is_switched_off():
             return _off()
-        prices = PriceBook(load_contracts(*chosen.price_contracts)).warm()  # half a second here, not in the first call
+        contracts = [each if isinstance(each, Contract) else load_contract(each) for each in chosen.price_contracts]
+        prices = PriceBook(contracts).warm()  # half a second here, not in the first call
         settings.activate(replace(chosen.settings(), in_baggage=True, prices=prices))
         try:
             _state.enabled = _Enabled(chosen)
@@ -246,6 +248,7 @@ def flush(timeout_s: float | None = None) -> bool:
     enabled = _state.enabled
     if enabled is None:
         return True
+    billing.settle(everything=False)
     return enabled.signals.flush(enabled.config.shutdown_timeout_s if timeout_s is None else timeout_s)
 
 
@@ -263,6 +266,8 @@ def disable(timeout_s: float | None = None) -> bool:
         if enabled is None:
             return True
         atexit.unregister(_at_exit)
+        billing.settle(everything=True)
+        billing.reset()
         enabled.take_away()
         settings.activate(None)
     return enabled.shut_down(enabled.config.shutdown_timeout_s if timeout_s is None else timeout_s)
@@ -273,10 +278,17 @@ def doctor(file: TextIO | None = None) -> Report:
 
     Args:
         file: Where to; standard output without it.
+
+    Raises:
+        UnpricedModel: With ``strict_prices``, calls were made that nobody could price.
     """
     enabled = _state.enabled
     report = enabled.report() if enabled is not None else _off()
     print(report, file=file if file is not None else sys.stdout)
+    if enabled is not None and enabled.config.strict_prices and billing.unpriced:
+        raise UnpricedModel(
+            f"no price is known for {', '.join(sorted(billing.unpriced))}: add a rule or an alias to a contract"
+        )
     return report
 
 
@@ -292,6 +304,7 @@ def _is_switched_off() -> bool:
 def _at_exit() -> None:
     enabled = _state.enabled
     if enabled is not None:
+        billing.settle(everything=True)
         # The rest of the limit is left for the interpreter and for the application's own handlers.
         enabled.shut_down(enabled.config.shutdown_timeout_s * _SHARE_AT_EXIT)
 

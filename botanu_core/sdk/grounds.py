@@ -12,6 +12,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, SynchronousMultiSpanProcessor, TracerProvider
 
 from botanu_core.sdk import sampler
+from botanu_core.sdk.processor import LedgerProcessor
 
 __all__ = ["Ground", "add", "find", "leave", "make_own", "release", "take"]
 
@@ -94,12 +95,14 @@ def take(provider: trace.TracerProvider) -> Ground:
         wrapped = [sampler.wrap(each) for each in _makers(provider)]
         if not all(wrapped):
             add(ground, sampler.StampProcessor())
+        add(ground, LedgerProcessor())
         return ground
     ground = Ground(provider, "foreign")
     if isinstance(provider, trace.NoOpTracerProvider):
         ground.missing = "the application has set a NoOpTracerProvider: nobody's spans are made"
     elif callable(getattr(provider, "add_span_processor", None)):
         add(ground, sampler.StampProcessor())
+        add(ground, LedgerProcessor())
     else:
         ground.missing = (
             f"the tracer provider is {type(provider).__module__}.{type(provider).__name__}, which is no OpenTelemetry "
@@ -130,7 +133,7 @@ def release(ground: Ground) -> None:
             if active is not None and isinstance(processors, tuple):
                 active._span_processors = tuple(each for each in processors if each not in ground.added)
     for processor in ground.added:
-        if isinstance(processor, sampler.StampProcessor):
+        if isinstance(processor, sampler.StampProcessor | LedgerProcessor):
             processor.active = False
 
 

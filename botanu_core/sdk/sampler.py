@@ -11,9 +11,11 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
-from opentelemetry.trace import Link, Span, SpanKind, TraceState
+from opentelemetry.trace import Link, Span, SpanKind, TraceState, get_current_span
 
 from botanu_core import semconv as sc
+from botanu_core.ledger.foreign import looks_billable
+from botanu_core.runtime.billing import open_spans
 from botanu_core.runtime.context import run_attributes
 
 __all__ = ["RunSampler", "StampProcessor", "tracers_of", "unwrap", "wrap"]
@@ -22,8 +24,9 @@ __all__ = ["RunSampler", "StampProcessor", "tracers_of", "unwrap", "wrap"]
 class RunSampler(Sampler):
     """`inner`, with the run's attributes.
 
-    A client span that `inner` drops inside a run is recorded, and still not exported: what it calls decides whether
-    the run may travel with the request, and a span that is not recorded cannot say.
+    Some spans that `inner` drops are recorded, and still not exported: a client's inside a run, for what it calls
+    decides whether the run may travel with the request; and one that is a model call, or is inside one, for the ledger
+    counts every call, whatever is exported.
 
     Args:
         inner: The application's sampler.
@@ -50,19 +53,30 @@ class RunSampler(Sampler):
         is_ours = attributes is not None and sc.RUN_ID in attributes
         # A span of ours brings its run along; a sampler that answers without attributes has lost it.
         run: Mapping[str, Any] | None = attributes if is_ours else run_attributes(parent_context)
-        if run is None:
-            return result
         decision = result.decision
         if decision is Decision.DROP:
-            if kind is not SpanKind.CLIENT or is_ours:
+            if is_ours or not (
+                (kind is SpanKind.CLIENT and run is not None)
+                or looks_billable(name, attributes)
+                or _is_inside_a_call(parent_context)
+            ):
                 return result
             # A dropped result carries no attributes; this span needs its own to say where it goes.
             decision, given = Decision.RECORD_ONLY, attributes or {}
+        elif run is None:
+            return result
+        if run is None:
+            return SamplingResult(decision, given, result.trace_state)
         return SamplingResult(decision, {**given, **run} if given else run, result.trace_state)
 
     def get_description(self) -> str:
         """`inner`'s, for it is the one that decides."""
         return self.inner.get_description()
+
+
+def _is_inside_a_call(context: Context | None) -> bool:
+    around = get_current_span(context).get_span_context().span_id
+    return around != 0 and (call := open_spans.get(around)) is not None and call.is_open
 
 
 def tracers_of(provider: TracerProvider) -> list[Any] | None:

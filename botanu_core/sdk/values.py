@@ -12,9 +12,11 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import SecretStr
 
 from botanu_core import settings
+from botanu_core.pricing import Contract
 
 __all__ = [
     "bare_host",
+    "contracts",
     "destinations",
     "endpoint",
     "headers",
@@ -47,6 +49,16 @@ def not_bool(value: object) -> object:
 def lower(value: object) -> object:
     """Text in lower case; anything else as it is."""
     return value.strip().lower() if isinstance(value, str) else value
+
+
+def contracts(value: object) -> tuple[Contract | str, ...]:
+    """Contracts as objects, and the names of files that hold some."""
+    given = (value,) if isinstance(value, Contract) else value
+    if isinstance(given, (list, tuple)) and any(isinstance(each, Contract) for each in given):
+        if not all(isinstance(each, Contract | str) for each in given):
+            raise ValueError("be names of YAML files, or Contract objects")
+        return tuple(given)
+    return words(value)
 
 
 def words(value: object) -> tuple[str, ...]:

@@ -13,6 +13,26 @@ __all__ = [
 ]  # fmt: skip
 
 
+# What a contract's `units` call the counts.
+_DB_COUNTS: Final = {
+    "rows": sc.DATA_ROWS_RETURNED,
+    "rows_returned": sc.DATA_ROWS_RETURNED,
+    "rows_affected": sc.DATA_ROWS_AFFECTED,
+    "bytes_read": sc.DATA_BYTES_READ,
+    "bytes_written": sc.DATA_BYTES_WRITTEN,
+    "bytes_scanned": sc.WAREHOUSE_BYTES_SCANNED,
+}
+_STORAGE_COUNTS: Final = {
+    "objects": sc.DATA_OBJECTS_COUNT,
+    "bytes_read": sc.DATA_BYTES_READ,
+    "bytes_written": sc.DATA_BYTES_WRITTEN,
+}
+_MESSAGING_COUNTS: Final = {
+    "messages": sc.MESSAGING_MESSAGE_COUNT,
+    "bytes": sc.MESSAGING_BYTES_TRANSFERRED,
+}
+
+
 class DBTracker(Tracker):
     """One database operation. Made by `track_db_operation`."""
 
@@ -50,6 +70,10 @@ class DBTracker(Tracker):
         self._count(sc.WAREHOUSE_BYTES_SCANNED, bytes_scanned)
         return self
 
+    def _close(self, duration_s: float) -> None:
+        named = self._attributes
+        self._bill("database", f"{named[sc.DB_SYSTEM_NAME]}/{named[sc.DB_OPERATION_NAME]}", duration_s, _DB_COUNTS)
+
 
 class StorageTracker(Tracker):
     """One object storage operation. Made by `track_storage_operation`."""
@@ -73,6 +97,11 @@ class StorageTracker(Tracker):
             self._rename(f"{self._attributes[sc.STORAGE_OPERATION]} {name}")
         return self
 
+    def _close(self, duration_s: float) -> None:
+        named = self._attributes
+        name = f"{named[sc.STORAGE_SYSTEM]}/{named[sc.STORAGE_OPERATION]}"
+        self._bill("storage", name, duration_s, _STORAGE_COUNTS)
+
 
 class MessagingTracker(Tracker):
     """One operation on a queue or topic. Made by `track_messaging_operation`."""
@@ -84,6 +113,11 @@ class MessagingTracker(Tracker):
         self._count(sc.MESSAGING_MESSAGE_COUNT, message_count)
         self._count(sc.MESSAGING_BYTES_TRANSFERRED, bytes_transferred)
         return self
+
+    def _close(self, duration_s: float) -> None:
+        named = self._attributes
+        name = f"{named[sc.MESSAGING_SYSTEM]}/{named[sc.MESSAGING_OPERATION]}"
+        self._bill("messaging", name, duration_s, _MESSAGING_COUNTS)
 
 
 def track_db_operation(system: str, operation: str, database: str | None = None, **kwargs: Any) -> DBTracker:

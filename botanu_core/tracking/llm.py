@@ -1,23 +1,30 @@
-"""Model calls: `track_llm_call`, its tracker, and the helpers for code that has a span already."""
+"""Model calls: `track_llm_call` and its tracker."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
-from opentelemetry.trace import SpanKind, get_current_span
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind
 
 from botanu_core import semconv as sc
 from botanu_core import settings
+from botanu_core.ledger.run_ledger import Call
+from botanu_core.ledger.sighting import UNKNOWN_USAGE, Sighting
 from botanu_core.log import warn_once
+from botanu_core.model.report import Reported
 from botanu_core.model.usage import Usage, count_of, usage_of
 from botanu_core.model.vocabulary import ModelOperation, provider_name
+from botanu_core.pricing import UnpricedModel
 from botanu_core.privacy.content import capture_decided, safe_text
-from botanu_core.runtime import guard, telemetry
+from botanu_core.runtime import billing, guard, telemetry
+from botanu_core.runtime.current import span_in
 from botanu_core.tracking.tracker import MAX_INT, Tracker, items_of, plain
 
-__all__ = ["LLMTracker", "set_llm_attributes", "set_token_usage", "track_llm_call"]
+__all__ = ["LLMTracker", "track_llm_call"]
 
 _MAX_STOP_CHARS: Final = 128
-_UNKNOWN: Final = Usage()
+_NOTHING_REPORTED: Final = Reported()
+_NOTHING: Final[Mapping[str, Any]] = {}
 # What the caller reported, as reported; the `gen_ai.usage` counts beside it are made comparable.
 _AS_REPORTED: Final = {
     "cached_tokens": sc.USAGE_CACHED_TOKENS,
@@ -29,7 +36,10 @@ _AS_REPORTED: Final = {
 class LLMTracker(Tracker):
     """One model call. Made by `track_llm_call`."""
 
-    __slots__ = ("_capturing", "_is_cache_beside_input", "_model", "_operation", "_provider", "_reported", "usage")
+    __slots__ = (
+        "_call", "_capturing", "_is_cut", "_is_unpriced", "_model", "_operation", "_provider", "_raw", "_response",
+        "_said", "usage",
+    )  # fmt: skip
 
     def __init__(
         self, provider: str, model: str | None, operation: str, client_request_id: str | None, metadata: dict[str, Any]
@@ -37,9 +47,13 @@ class LLMTracker(Tracker):
         self._provider = provider_name(provider, settings.current().semconv)
         self._model, self._operation = model, operation
         self._capturing: bool | None = None
-        self._reported: dict[str, int] = {}
-        self._is_cache_beside_input: bool | None = None
-        self.usage = _UNKNOWN
+        self._call: Call | None = None
+        self._said: dict[str, int] = {}
+        self._response = _NOTHING_REPORTED
+        self._raw: Mapping[str, Any] = _NOTHING
+        self._is_cut: bool | None = None
+        self._is_unpriced = False
+        self.usage = UNKNOWN_USAGE
         attributes: dict[str, Any] = {
             sc.GEN_AI_OPERATION: operation,
             sc.GEN_AI_PROVIDER: self._provider,
@@ -84,27 +98,37 @@ class LLMTracker(Tracker):
             given["cache_read_tokens"] = cache_read_tokens
         if cache_write_tokens is not None:
             given["cache_write_tokens"] = cache_write_tokens
-        return self.report_tokens(given)
-
-    def report_tokens(self, counts: Mapping[str, object], *, is_cache_beside_input: bool | None = None) -> Self:
-        """Record counts under the names that `set_tokens` has for them.
-
-        Args:
-            counts: What is reported.
-            is_cache_beside_input: Whether the input leaves out what was cached, where the report shows it; without
-                it the provider's name decides.
-        """
         if self._ended:
             warn_once("tokens.late", "tokens came after the call had ended and are lost: set them inside its block")
-        reported, late = self._reported, self._late
-        for name, value in counts.items():
+        said, late = self._said, self._late
+        for name, value in given.items():
             if (count := count_of(value)) is not None:
-                reported[name] = count
+                said[name] = count
                 if name in _AS_REPORTED:
                     late[_AS_REPORTED[name]] = count
-        if is_cache_beside_input is not None:
-            self._is_cache_beside_input = is_cache_beside_input
-        self.usage = usage = usage_of(self._provider, is_cache_beside_input=self._is_cache_beside_input, **reported)
+        usage = usage_of(self._provider, **said)
+        return self._use(usage if self._response is _NOTHING_REPORTED else self._response.usage.updated(usage))
+
+    def report(self, told: Reported, raw: Mapping[str, Any], cached_as: str) -> Self:
+        """Record what a response says, or a piece of one; what it does not say stays as it was.
+
+        Args:
+            told: From `read_reported`.
+            raw: The same in the response's own words, for `explain`.
+            cached_as: The reporter's word for cache reads: ``cached_tokens`` or ``cache_read_tokens``.
+        """
+        before = self._response
+        usage = before.usage.updated(told.usage)
+        self._response = Reported(usage, told.context or before.context, told.cost_usd or before.cost_usd)
+        self._raw = {**self._raw, **raw}
+        if usage.cache_read_tokens is not None:
+            self._late[_AS_REPORTED[cached_as]] = usage.cache_read_tokens
+        if usage.cache_write_tokens is not None:
+            self._late[sc.USAGE_CACHE_WRITE_TOKENS] = usage.cache_write_tokens
+        return self._use(usage if not self._said else usage.updated(usage_of(self._provider, **self._said)))
+
+    def _use(self, usage: Usage) -> Self:
+        self.usage, late = usage, self._late
         if usage.input_tokens is not None:
             late[sc.GEN_AI_INPUT_TOKENS] = usage.input_tokens
         if usage.output_tokens is not None:
@@ -113,6 +137,16 @@ class LLMTracker(Tracker):
             late[sc.GEN_AI_CACHE_READ_TOKENS] = usage.cache_read_tokens
         if usage.cache_write_tokens is not None:
             late[sc.GEN_AI_CACHE_WRITE_TOKENS] = usage.cache_write_tokens
+        return self
+
+    def set_stream_over(self, is_whole: bool | None = None) -> Self:
+        """Say that a stream has ended. What it said before its last word is an estimate of what is billed.
+
+        Args:
+            is_whole: Whether the last word was seen; where it is not known, that there is a finish reason says so.
+        """
+        if self._is_cut is None or is_whole is not None:
+            self._is_cut = not (is_whole or sc.GEN_AI_FINISH_REASONS in self._late)
         return self
 
     def set_request_id(
@@ -229,28 +263,68 @@ class LLMTracker(Tracker):
             guard.failed("capture", error)
         return self
 
+    def _begin(self, context: Context) -> None:
+        if settings.current().prices is not None:
+            around = span_in(context)
+            parent_id = around.get_span_context().span_id if around is not None else 0
+            self._call = billing.open_call(self._run, self.span.get_span_context().span_id, parent_id)
+            self._call.teller = self
+
     def _close(self, duration_s: float) -> None:
-        try:
-            self._price()
-        except Exception as error:
-            guard.failed("price", error)
+        if self._call is not None:
+            try:
+                self._book(self._call, duration_s)
+            except Exception as error:
+                guard.failed("ledger", error)
         instruments = telemetry.instruments()
         if instruments is not None:
             self._measure(instruments, duration_s)
 
-    def _price(self) -> None:
-        """Write what the call costs, where somebody knows. Unknown is never zero: then there is no amount."""
-        prices = settings.current().prices
-        usage, late = self.usage, self._late
-        used_nothing = self._error is not None and usage.input_tokens is usage.output_tokens is None
-        if prices is None or used_nothing or late.get(sc.REQUEST_CACHE_HIT):
-            return  # a call that failed before it was answered, or that a cache of the application's own answered
-        customer = self._run.customer_id if self._run is not None else None
-        models = (late.get(sc.GEN_AI_RESPONSE_MODEL) or "", self._model or "")
-        cost = prices.price(usage, self._provider, models, customer=customer)
-        late[sc.COST_SOURCE] = cost.source
-        if cost.usd is not None:
-            late[sc.COST_USD] = float(cost.usd)
+    def _book(self, call: Call, duration_s: float) -> None:
+        """Price the call, and enter it into the ledger of its run."""
+        said = billing.end_call(
+            call,
+            self.sighting(),
+            name=self._name,
+            step=self._step,
+            span_context=self.span.get_span_context(),
+            duration_s=duration_s,
+        )
+        self._late.update(said)
+        self._is_unpriced = said.get(sc.COST_SOURCE) == "none"
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the span, price the call and enter it into the ledger. Twice counts once.
+
+        Args:
+            error: What ended it, if it failed.
+
+        Raises:
+            UnpricedModel: With ``strict_prices``, nobody knows what the call cost. For tests.
+        """
+        super().finish(error)
+        if self._is_unpriced and error is None and settings.current().strict_prices:
+            raise UnpricedModel(f"no price is known for {self._provider}/{self._model}: add a rule or an alias")
+
+    def sighting(self) -> Sighting:
+        """What is known of the call by now."""
+        late, response = self._late, self._response
+        return Sighting(
+            "tracker",
+            self._operation,
+            self._provider,
+            self._model,
+            late.get(sc.GEN_AI_RESPONSE_MODEL),
+            late.get(sc.GEN_AI_RESPONSE_ID),
+            self.usage,
+            response.context,
+            response.cost_usd,
+            {**self._raw, **self._said} if self._raw else self._said,
+            self._error_type(),
+            late.get(sc.REQUEST_CACHE_HIT) is True,
+            late.get(sc.REQUEST_STREAMING) is True,
+            self._is_cut is True,
+        )
 
     def _measure(self, instruments: telemetry.Instruments, duration_s: float) -> None:
         run = self._run
@@ -302,54 +376,3 @@ def track_llm_call(
         plain(client_request_id, "client_request_id") if client_request_id is not None else None,
         kwargs,
     )
-
-
-def set_llm_attributes(
-    provider: str = "",
-    model: str | None = None,
-    operation: str = ModelOperation.CHAT,
-    input_tokens: int | None = None,
-    output_tokens: int | None = None,
-    cached_tokens: int | None = None,
-    cache_read_tokens: int | None = None,
-    cache_write_tokens: int | None = None,
-    streaming: bool | None = None,
-    provider_request_id: str | None = None,
-    *,
-    vendor: str = "",
-    vendor_request_id: str | None = None,
-    **kwargs: Any,
-) -> None:
-    """Write a model call's attributes on the current span, for code that has one already."""
-    span = get_current_span()
-    if not span.is_recording():
-        return
-    try:
-        tracker = track_llm_call(provider, model, operation, vendor=vendor, **kwargs)
-        tracker.set_tokens(input_tokens, output_tokens, cached_tokens, cache_read_tokens, cache_write_tokens)
-        tracker.set_request_id(provider_request_id, vendor_request_id=vendor_request_id)
-        if streaming is not None:
-            tracker.set_streaming(streaming)
-        span.set_attributes(tracker.attributes())
-    except Exception as error:
-        guard.failed("set_llm_attributes", error)
-
-
-def set_token_usage(
-    input_tokens: int | None = None,
-    output_tokens: int | None = None,
-    cached_tokens: int | None = None,
-    cache_read_tokens: int | None = None,
-    cache_write_tokens: int | None = None,
-) -> None:
-    """Write token counts on the current span. Its ``gen_ai.provider.name`` decides how they are read."""
-    span = get_current_span()
-    if not span.is_recording():
-        return
-    try:
-        known = getattr(span, "attributes", None) or {}
-        tracker = track_llm_call(str(known.get(sc.GEN_AI_PROVIDER) or ""))
-        tracker.set_tokens(input_tokens, output_tokens, cached_tokens, cache_read_tokens, cache_write_tokens)
-        span.set_attributes(tracker.late())
-    except Exception as error:
-        guard.failed("set_token_usage", error)

@@ -1,7 +1,9 @@
 """What a provider's response says about the call: usage, ids, the model that answered, why it stopped."""
 
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
+from botanu_core.model.reported import Reporter, read_reported
 from botanu_core.tracking.llm import LLMTracker
 
 __all__ = ["field", "note"]
@@ -37,10 +39,67 @@ def note(tracker: LLMTracker, response: Any) -> None:
             tracker.set_finish_reason(reasons)
             break
     # Anthropic says the input in the first event and the output in the last.
-    usage = _first(sources, "usage", "usage_metadata")
-    if usage is not None:
-        counts, is_cache_beside_input = _counts(usage)
-        tracker.report_tokens(counts, is_cache_beside_input=is_cache_beside_input)
+    usage = _first(sources, "usage", "usage_metadata", "usageMetadata", "meta")
+    if usage is not None and (reporter := _reporter_of(usage)) is not None:
+        # Tiers stand beside the usage in OpenAI's words, so that the whole is read.
+        whole = response if _first((response,), "usage", "usage_metadata", "usageMetadata", "meta") is usage else inner
+        told = read_reported(reporter, whole)
+        tracker.report(told, _raw(usage), "cached_tokens" if reporter in _CACHED_TOKENS else "cache_read_tokens")
+        if reporter == "openai_responses":  # which says it once, at the end
+            tracker.set_stream_over(is_whole=True)
+
+
+# By which names its usage has: a proxy answers for a provider in another one's words, and what a name means goes with
+# the name, not with the provider.
+_REPORTERS: Final[tuple[tuple[tuple[str, ...], Reporter], ...]] = (
+    (("prompt_tokens", "completion_tokens"), "openai_chat"),
+    (("inputTokens", "outputTokens"), "bedrock"),
+    (("prompt_token_count", "candidates_token_count", "promptTokenCount", "candidatesTokenCount"), "gemini"),
+    (("billed_units", "tokens"), "cohere"),
+    (("input_token_details", "output_token_details"), "langchain"),
+    (("input_tokens_details", "output_tokens_details"), "openai_responses"),
+    (("input_tokens", "output_tokens"), "anthropic"),
+)
+_ANTHROPIC: Final = ("cache_read_input_tokens", "cache_creation_input_tokens", "server_tool_use")
+_CACHED_TOKENS: Final = frozenset({"openai_chat", "openai_responses", "gemini", "langchain"})
+
+
+def _reporter_of(usage: Any) -> Reporter | None:
+    for names, reporter in _REPORTERS:
+        if field(usage, *names) is not None:
+            # Anthropic has `output_tokens_details` too, of late.
+            if (
+                reporter == "openai_responses"
+                and field(usage, "cache_read_input_tokens", "server_tool_use") is not None
+            ):
+                return "anthropic"
+            return reporter
+    return None
+
+
+def _raw(usage: Any) -> dict[str, Any]:
+    """The counts in the response's own words, a level deep."""
+    found: dict[str, Any] = {}
+    for name, value in _members(usage):
+        for key, count in [(name, value)] if isinstance(value, int | float) else _within(name, value):
+            if isinstance(count, int | float) and not isinstance(count, bool) and len(found) < _MOST_COUNTS:
+                found[key] = count
+    return found
+
+
+def _within(name: str, value: Any) -> list[tuple[str, Any]]:
+    return [(f"{name}.{inner}", count) for inner, count in _members(value)]
+
+
+def _members(source: Any) -> list[tuple[str, Any]]:
+    try:
+        members = source if isinstance(source, dict) else vars(source)
+        return [(str(name), value) for name, value in islice(members.items(), _MOST_COUNTS)]
+    except Exception:
+        return []
+
+
+_MOST_COUNTS: Final = 32
 
 
 def _first(sources: tuple[Any, ...], *names: str) -> Any:
@@ -60,31 +119,3 @@ def _reasons(response: Any) -> list[str]:
     if not isinstance(choices, list):
         return []
     return [text for choice in choices if isinstance(text := field(choice, "finish_reason"), str)]
-
-
-def _counts(usage: Any) -> tuple[dict[str, Any], bool | None]:
-    """The counts, and whether their own names show that the input leaves out what was cached.
-
-    A proxy answers for a provider in another one's words: what a name means goes with the name.
-    """
-    details = field(usage, "prompt_tokens_details", "input_tokens_details", "input_token_details")
-    output = field(usage, "completion_tokens", "output_tokens", "outputTokens", "candidates_token_count")
-    thoughts = field(usage, "thoughts_token_count")  # Gemini's reasoning stands beside its answer
-    if isinstance(thoughts, int):
-        output = thoughts + (output if isinstance(output, int) else 0)
-    beside = {
-        "cache_read_tokens": field(usage, "cache_read_input_tokens", "cacheReadInputTokens"),
-        "cache_write_tokens": field(usage, "cache_creation_input_tokens", "cacheWriteInputTokens"),
-    }
-    found = {
-        "input_tokens": field(usage, "prompt_tokens", "input_tokens", "inputTokens", "prompt_token_count"),
-        "output_tokens": output,
-        "cached_tokens": field(details, "cached_tokens", "cache_read") or field(usage, "cached_content_token_count"),
-        **beside,
-    }
-    if details is not None or field(usage, "prompt_tokens", "prompt_token_count") is not None:
-        found["cache_write_tokens"] = beside["cache_write_tokens"] or field(
-            details, "cache_write_tokens", "cache_creation"
-        )
-        return found, False
-    return found, True if any(count is not None for count in beside.values()) else None

@@ -59,6 +59,7 @@ class _Watched:
             whole = field(self._botanu_stream, "current_message_snapshot", "current_completion_snapshot")
             if whole is not None:
                 self._botanu_note(self._botanu_tracker, whole)
+            self._botanu_tracker.set_stream_over()
         self._botanu_tracker.finish(error)
 
     def __del__(self) -> None:

@@ -11,6 +11,7 @@ from botanu_core.tracking.tracker import Tracker, plain
 
 __all__ = ["ToolTracker", "track_tool_call"]
 
+_COUNTS: Final = {"items": sc.TOOL_ITEMS_RETURNED, "bytes": sc.TOOL_BYTES_PROCESSED}
 _NO_EXCEPTION: Final = "_OTHER"  # what OpenTelemetry calls an error without a class
 
 
@@ -49,6 +50,9 @@ class ToolTracker(Tracker):
         elif self._late.get(sc.TOOL_SUCCESS) is False:
             self._late[sc.ERROR_TYPE] = _NO_EXCEPTION
             self.span.set_status(Status(StatusCode.ERROR, "the tool reported no success"))
+        if self._run is not None:
+            self._run.ledger().add_tool_call()
+        self._bill("tool", self._attributes[sc.GEN_AI_TOOL_NAME], duration_s, _COUNTS)
 
 
 def track_tool_call(

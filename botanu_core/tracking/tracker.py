@@ -15,9 +15,9 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from botanu_core import semconv as sc
 from botanu_core.log import warn_once
 from botanu_core.model.run import clean
-from botanu_core.model.usage import count_of
+from botanu_core.model.usage import MAX_AMOUNT, count_of
 from botanu_core.privacy.content import safe_text
-from botanu_core.runtime import guard, telemetry
+from botanu_core.runtime import billing, guard, telemetry
 from botanu_core.runtime.context import SPAN_KEY, RunContext, current_run, record_error, restore, run_attributes
 
 __all__ = ["MAX_INT", "Tracker", "items_of", "plain"]
@@ -40,7 +40,7 @@ class Tracker:
     """
 
     __slots__ = ("_attributes", "_context", "_ended", "_error", "_kind", "_late", "_metadata_left", "_name",
-                 "_previous", "_run", "_started_ns", "_token", "span")  # fmt: skip
+                 "_previous", "_run", "_started_ns", "_step", "_token", "span")  # fmt: skip
 
     def __init__(
         self, name: str, kind: SpanKind, attributes: dict[str, Any], metadata: Mapping[str, Any] = _NO_METADATA
@@ -51,6 +51,7 @@ class Tracker:
         if metadata:
             attributes.update(self._metadata(metadata))
         self._run: RunContext | None = None
+        self._step: Any = None
         self._error: BaseException | None = None
         self._ended = False
         self._token: Token[Any] | None = None
@@ -72,6 +73,8 @@ class Tracker:
         attributes = {**stamp, **self._attributes} if stamp else self._attributes
         self._started_ns = time.perf_counter_ns()
         self.span = telemetry.start_span(self._name, self._kind, attributes, context)
+        self._step = stamp.get(sc.STEP) if stamp else None
+        self._begin(context)
         return self
 
     def finish(self, error: BaseException | None = None) -> None:
@@ -97,8 +100,37 @@ class Tracker:
             guard.failed("tracker end", failure)
         telemetry.end_span(self.span)
 
+    def _begin(self, context: Context) -> None:
+        """What a kind of tracker does once its span has started in `context`."""
+
     def _close(self, duration_s: float) -> None:
-        """What a kind of tracker adds when it ends: attributes in `_late`, and metrics."""
+        """What a kind of tracker adds when it ends: attributes in `_late`, metrics, an entry in the ledger."""
+
+    def _bill(self, kind: str, name: str, duration_s: float, counts: Mapping[str, str]) -> None:
+        """Price what was counted, by the contracts' `units`.
+
+        Args:
+            kind: What was used.
+            name: The tool, or the system and its operation.
+            duration_s: How long it took.
+            counts: Names of what is counted, and the attributes that hold how many.
+        """
+        late = self._late
+        self._late.update(
+            billing.use_units(
+                self._run,
+                kind,
+                name,
+                {name: late[key] for name, key in counts.items() if key in late},
+                step=self._step,
+                span_context=self.span.get_span_context(),
+                duration_s=duration_s,
+                error_type=self._error_type(),
+            )
+        )
+
+    def _error_type(self) -> str | None:
+        return None if self._error is None else type(self._error).__name__
 
     def attach(self) -> None:
         """Make the span current, in this context."""
@@ -199,7 +231,7 @@ class Tracker:
             warn_once("flag.invalid", "a flag was neither true nor false; it is left out", error=error)
 
     def _count(self, key: str, value: object) -> None:
-        count = count_of(value)
+        count = count_of(value, MAX_AMOUNT)
         if count is not None:
             self._late[key] = count
 

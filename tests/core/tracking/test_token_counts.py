@@ -100,15 +100,6 @@ def test_whoever_reports_decides_whether_the_input_includes_what_was_cached(prov
     assert (usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens) == read
 
 
-@pytest.mark.parametrize(
-    ("provider", "is_beside", "total"),
-    [("anthropic", None, 150), ("anthropic", False, 100), ("openai", None, 100), ("gcp.vertex_ai", True, 150)],
-)
-def test_where_the_report_itself_shows_its_kind_the_providers_name_does_not_matter(provider, is_beside, total):
-    usage = usage_of(provider, input_tokens=100, cache_read_tokens=50, is_cache_beside_input=is_beside)
-    assert usage.input_tokens == total
-
-
 def test_the_span_carries_the_total_the_parts_and_what_was_reported(only: Only):
     with track_llm_call("anthropic", "claude") as tracker:
         tracker.set_tokens(input_tokens=150, output_tokens=200, cache_read_tokens=50, cache_write_tokens=100)

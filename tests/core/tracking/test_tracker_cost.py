@@ -87,12 +87,12 @@ def test_a_call_that_failed_unanswered_has_no_cost(enabled):
     assert cost_on(exporter) == (None, None)
 
 
-def test_an_answer_from_a_cache_of_your_own_has_no_cost(enabled):
-    """The provider was not asked."""
+def test_an_answer_from_a_cache_of_your_own_costs_nothing(enabled):
+    """The provider was not asked, and the application says so: that is known, and not unknown."""
     exporter = enabled()
     with track_llm_call("openai", "gpt-4o") as call:
         call.set_tokens(input_tokens=1200, output_tokens=300).set_cache_hit()
-    assert cost_on(exporter) == (None, None)
+    assert cost_on(exporter) == (0.0, "contract")
 
 
 def test_without_enable_nothing_is_priced(spans):

@@ -27,6 +27,7 @@ DEFAULTS = {
     "trust_inbound": "auto",
     "semconv": "botanu",
     "customer_metric_limit": 0,
+    "strict_prices": False,
     "max_queue_size": 8192,
     "export_interval_s": 1.0,
     "metric_interval_s": 30.0,

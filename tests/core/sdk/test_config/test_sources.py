@@ -46,6 +46,7 @@ VARIABLES = [
     ("BOTANU_TRUST_INBOUND", "always", "trust_inbound", "always"),
     ("BOTANU_SEMCONV", "OTel", "semconv", "otel"),
     ("BOTANU_CUSTOMER_METRIC_LIMIT", "50", "customer_metric_limit", 50),
+    ("BOTANU_STRICT_PRICES", "true", "strict_prices", True),
     ("BOTANU_MAX_QUEUE_SIZE", "64", "max_queue_size", 64),
     ("BOTANU_EXPORT_INTERVAL_S", "0.5", "export_interval_s", 0.5),
     ("BOTANU_METRIC_INTERVAL_S", "10", "metric_interval_s", 10.0),

@@ -1,0 +1,371 @@
+"""From a call that has ended to an entry that has left: priced, counted once, published.
+
+Trackers come by here, and so do the spans of other people's instrumentations, which `sdk.processor` hands over.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Final, Protocol
+
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
+
+from botanu_core import semconv as sc
+from botanu_core import settings
+from botanu_core.ledger.entry import Kind, LedgerEntry, entry_id_of, quality_of
+from botanu_core.ledger.run_ledger import Call, RunLedger, settle_all
+from botanu_core.ledger.sighting import Sighting
+from botanu_core.pricing.cost import UNPRICED, Cost
+from botanu_core.runtime import guard, telemetry
+from botanu_core.runtime.current import SPAN_KEY
+
+__all__ = [
+    "Billed", "closed", "end_call", "end_told", "open_call", "open_spans", "outside", "publish", "reset", "settle",
+    "told_on", "unpriced", "use_units",
+]  # fmt: skip
+
+_CACHE_HIT: Final = Cost(Decimal(0), "contract", "cache hit")
+
+
+class Billed(Protocol):
+    """What is asked of a run: `RunContext` is one."""
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """What its spans carry."""
+
+    @property
+    def customer_id(self) -> str | None:
+        """Whom it is for."""
+
+    @property
+    def run_id(self) -> str:
+        """Its id."""
+
+    def ledger(self) -> RunLedger:
+        """Its ledger."""
+
+
+class OpenSpans:
+    """Spans that are open: model calls, and what is open inside one. Bounded; each step is one of the dict's own."""
+
+    _MOST: Final = 65_536
+
+    def __init__(self) -> None:
+        self._calls: dict[int, Call] = {}
+
+    def get(self, span_id: int) -> Call | None:
+        """The call that the span is, or is inside of."""
+        return self._calls.get(span_id)
+
+    def put(self, span_id: int, call: Call) -> None:
+        """Remember a span, until `take`."""
+        if not span_id:
+            return
+        if len(self._calls) >= self._MOST:  # spans that nobody ever ends
+            for old in list(self._calls)[: self._MOST // 4]:
+                self._calls.pop(old, None)
+        self._calls[span_id] = call
+
+    def take(self, span_id: int) -> Call | None:
+        """The same, and forget it."""
+        return self._calls.pop(span_id, None)
+
+
+open_spans: Final = OpenSpans()
+
+
+class _Outside:
+    ledger = RunLedger(closed=True)
+
+
+_outside: Final = _Outside()
+
+
+def outside() -> RunLedger:
+    """The ledger of calls that belong to no run."""
+    return _outside.ledger
+
+
+def reset() -> None:
+    """Begin anew outside runs: `disable()` has ended what was."""
+    _outside.ledger = RunLedger(closed=True)
+    unpriced.clear()
+
+
+def settle(*, everything: bool) -> None:
+    """Publish what waits for another span that knows more: the process ends, or is asked to send what it has.
+
+    Args:
+        everything: Also what waits in runs that are still open.
+    """
+    _end_all_told(_outside.ledger)
+    publish(settle_all() if everything else _outside.ledger.settle())
+
+
+def open_call(run: Billed | None, span_id: int, parent_id: int) -> Call:
+    """A span that may be a model call has begun.
+
+    Args:
+        run: Its run.
+        span_id: Its id; 0 where nobody makes spans.
+        parent_id: That of the span around it, or 0.
+    """
+    ledger = run.ledger() if run is not None else _outside.ledger
+    call = ledger.open(open_spans.get(parent_id), span_id=span_id, run=run)
+    open_spans.put(span_id, call)
+    return call
+
+
+class Teller(Protocol):
+    """What is told of a call on somebody else's span, piece by piece: an `LLMTracker` that never starts."""
+
+    def sighting(self) -> Sighting:
+        """What is known by now."""
+
+
+def told_on(span: Span, run: Billed | None, teller: Teller) -> None:
+    """A model call was told of on a span that is not ours. It is booked when the span ends, or else its run.
+
+    Args:
+        span: The span.
+        run: Its run.
+        teller: Who knows the call; instead of who has told of it on this span before.
+    """
+    span_id = span.get_span_context().span_id
+    inside = open_spans.get(span_id)
+    if inside is not None and inside.span_id == span_id:
+        if inside.span is not None:
+            inside.teller = teller
+        return  # else an instrumentation's own model call, which is read when it ends
+    ledger = run.ledger() if run is not None else _outside.ledger
+    call = ledger.open(inside, span_id=span_id, run=run)
+    call.teller = teller
+    open_spans.put(span_id, call)
+    if len(ledger.told) >= _MOST_TOLD:
+        end_told(next(iter(ledger.told.values())), None)
+    ledger.told[span_id] = call
+    call.span = span
+
+
+def end_told(call: Call, duration_s: float | None) -> None:
+    """Book a call that was told of on somebody else's span."""
+    span = call.span
+    call.ledger.told.pop(call.span_id, None)
+    said = end_call(
+        call,
+        call.teller.sighting(),
+        name=getattr(span, "name", ""),
+        step=(getattr(span, "attributes", None) or {}).get(sc.STEP),
+        span_context=span.get_span_context(),
+        duration_s=duration_s,
+    )
+    call.span = None
+    if span.is_recording():
+        span.set_attributes(said)
+
+
+_MOST_TOLD: Final = 1000
+
+
+def _price_of(seen: Sighting, run: Billed | None) -> Cost:
+    """What a call cost. Unknown is never zero: then there is no amount."""
+    prices = settings.current().prices
+    if seen.is_cache_hit:
+        return _CACHE_HIT
+    if prices is None or (seen.error_type is not None and not seen.knows_usage):
+        return UNPRICED  # a call that failed before it was answered
+    return prices.price(  # type: ignore[no-any-return]  # a `PriceBook`, which settings knows by a protocol
+        seen.usage,
+        seen.provider,
+        (seen.response_model or "", seen.request_model or ""),
+        customer=run.customer_id if run is not None else None,
+        context=seen.context,
+        provider_reported_cost=seen.reported_usd,
+    )
+
+
+def end_call(
+    call: Call,
+    seen: Sighting,
+    *,
+    name: str,
+    step: str | None,
+    span_context: SpanContext,
+    duration_s: float | None,
+) -> dict[str, Any]:
+    """A model call has ended: price it, count it unless it has been, and publish what is counted now.
+
+    Args:
+        call: From `open_call`.
+        seen: What its span says.
+        name: The span's.
+        step: The step that it is in.
+        span_context: The span's.
+        duration_s: How long it took, in seconds.
+
+    Returns:
+        What the span is to carry: the cost, its source, and whether it was counted elsewhere.
+    """
+    run: Billed | None = call.run
+    cost = _price_of(seen, run)
+    entry = LedgerEntry(
+        entry_id_of(run.run_id if run is not None else "", seen.response_id, span_context),
+        "llm",
+        name,
+        _attributes_of(run, step),
+        span_context,
+        cost,
+        duration_s,
+        seen,
+        error_type=seen.error_type,
+    )
+    call.teller = None
+    counted = call.ledger.end(call, entry)
+    open_spans.take(span_context.span_id)
+    if counted:
+        publish(counted)
+    said: dict[str, Any] = {}
+    if cost.usd is not None:
+        said[sc.COST_USD] = float(cost.usd)
+        said[sc.COST_SOURCE] = cost.source
+    elif entry.is_unpriced:
+        said[sc.COST_SOURCE] = cost.source
+    if call.state == "left out":
+        said[sc.COST_DUPLICATE] = True
+    if (quality := quality_of(seen)) == "estimated":
+        said[sc.USAGE_QUALITY] = quality
+    return said
+
+
+def use_units(
+    run: Billed | None,
+    kind: Kind,
+    name: str,
+    counts: Mapping[str, Any],
+    *,
+    step: str | None,
+    span_context: SpanContext,
+    duration_s: float,
+    error_type: str | None,
+) -> dict[str, Any]:
+    """Something other than a model call has ended: an entry, where a contract has a price for it.
+
+    Args:
+        run: Its run.
+        kind: ``tool``, ``database``, ``storage`` or ``messaging``.
+        name: The tool, or the system and its operation: ``s3/PUT``.
+        counts: How many of what it took; `seconds` are added.
+        step: The step that it is in.
+        span_context: Its span's.
+        duration_s: How long it took, in seconds.
+        error_type: The exception's class name, where it failed.
+
+    Returns:
+        What the span is to carry.
+    """
+    prices = settings.current().prices
+    if prices is None:
+        return {}
+    customer = run.customer_id if run is not None else None
+    cost = prices.cost_of_units(kind, name, {**counts, "seconds": duration_s}, customer=customer)
+    if cost is None:
+        return {}
+    entry = LedgerEntry(
+        entry_id_of(run.run_id if run is not None else "", None, span_context),
+        kind,
+        name,
+        _attributes_of(run, step),
+        span_context,
+        cost,
+        duration_s,
+        counts=counts,
+        error_type=error_type,
+    )
+    publish((run.ledger() if run is not None else _outside.ledger).add(entry))
+    said: dict[str, Any] = {sc.COST_SOURCE: cost.source}
+    if cost.usd is not None:
+        said[sc.COST_USD] = float(cost.usd)
+    return said
+
+
+def _end_all_told(ledger: RunLedger) -> None:
+    for call in tuple(ledger.told.values()):
+        end_told(call, None)
+
+
+def closed(ledger: RunLedger) -> dict[str, Any]:
+    """Close a run's ledger; what its span and its `botanu.run.completed` say of it."""
+    _end_all_told(ledger)
+    publish(ledger.close())
+    totals = ledger.totals
+    return {
+        sc.RUN_COST_USD: float(totals.cost_usd),
+        sc.RUN_COST_USD_EXACT: format(totals.cost_usd, "f"),
+        sc.RUN_LLM_CALLS: totals.llm_calls,
+        sc.RUN_UNPRICED_CALLS: totals.unpriced_calls,
+        sc.RUN_DUPLICATE_CALLS: totals.duplicate_calls,
+        sc.RUN_INPUT_TOKENS: totals.input_tokens,
+        sc.RUN_OUTPUT_TOKENS: totals.output_tokens,
+        sc.RUN_TOOL_CALLS: totals.tool_calls,
+    }
+
+
+def _attributes_of(run: Billed | None, step: str | None) -> Mapping[str, Any]:
+    if run is None:
+        return {sc.ENVIRONMENT: settings.current().environment}
+    return run.attributes if step is None else {**run.attributes, sc.STEP: step}
+
+
+def publish(entries: Iterable[LedgerEntry]) -> None:
+    """Let entries leave, as log events and as sums. Never raises."""
+    emit = telemetry.event_emitter()
+    instruments = telemetry.instruments()
+    for entry in entries:
+        try:
+            if entry.is_unpriced:
+                _note_unpriced(entry)
+            if emit is not None:
+                span: Span = NonRecordingSpan(entry.span_context)
+                emit(sc.LEDGER_ENTRY, entry.attributes(), Context({SPAN_KEY: span}))
+            if instruments is not None:
+                _add_up(instruments, entry)
+        except Exception as error:
+            guard.failed("ledger entry", error)
+
+
+def _note_unpriced(entry: LedgerEntry) -> None:
+    seen = entry.sighting
+    what = entry.name if seen is None else f"{seen.provider or '?'}/{seen.response_model or seen.request_model or '?'}"
+    unpriced[what if what in unpriced or len(unpriced) < _MOST_UNPRICED else "other"] += 1
+
+
+_MOST_UNPRICED: Final = 256
+unpriced: Final[Counter[str]] = Counter()
+"""How many calls nobody could price, by model; for `doctor()`."""
+
+
+def _add_up(instruments: telemetry.Instruments, entry: LedgerEntry) -> None:
+    usd, run = entry.cost.usd, entry.run
+    if usd is None and not entry.is_unpriced:
+        return
+    seen = entry.sighting
+    labels: list[tuple[str, Any]] = [
+        (sc.GEN_AI_OPERATION, seen.operation if seen is not None else entry.kind),
+        (sc.ENVIRONMENT, run[sc.ENVIRONMENT]),
+    ]
+    if seen is None:
+        labels.append((sc.ENTRY_NAME, entry.name))
+    else:
+        labels.append((sc.GEN_AI_PROVIDER, seen.provider))
+        if (model := seen.request_model or seen.response_model) is not None:
+            labels.append((sc.GEN_AI_REQUEST_MODEL, model))
+    if (workflow := run.get(sc.WORKFLOW)) is not None:
+        labels.append((sc.WORKFLOW, workflow))
+    if (customer := telemetry.customer_label(run.get(sc.CUSTOMER_ID))) is not None:
+        labels.append((sc.CUSTOMER_ID, customer))
+    if usd is not None:
+        instruments.run_cost.add(tuple(labels), usd)
+    else:
+        instruments.llm_unpriced.add(tuple(labels))

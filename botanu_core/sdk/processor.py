@@ -1,0 +1,132 @@
+"""`LedgerProcessor`: hands the model calls that other people's instrumentations see to the ledger."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.trace import Span, StatusCode
+
+from botanu_core import semconv as sc
+from botanu_core.ledger.foreign import KNOWN_SCOPES, looks_billable, sighting_of
+from botanu_core.ledger.run_ledger import Call
+from botanu_core.runtime import billing, guard
+from botanu_core.runtime.billing import open_spans
+from botanu_core.runtime.current import current_run
+
+__all__ = ["LedgerProcessor"]
+
+_OURS: Final = "botanu"
+_UNNAMED: Final = "_OTHER"  # what OpenTelemetry calls an error without a class
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+class LedgerProcessor(SpanProcessor):
+    """Knows which open spans are model calls, or are inside one, and reads those of others when they end.
+
+    Trackers of ours open and end their calls themselves; of our spans only what is around and inside them matters.
+    """
+
+    def __init__(self) -> None:
+        self.active = True
+        self._hears_endings = False
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Open a call, or remember that the span is inside one."""
+        if not self.active:
+            return
+        try:
+            parent = getattr(span, "parent", None)
+            parent_id = parent.span_id if parent is not None else 0
+            scope = _scope_of(span)
+            if scope != _OURS and (
+                scope in KNOWN_SCOPES or looks_billable(getattr(span, "name", ""), attributes_of(span))
+            ):
+                billing.open_call(current_run(parent_context), span.get_span_context().span_id, parent_id)
+            elif (around := open_spans.get(parent_id)) is not None and around.is_open:
+                open_spans.put(span.get_span_context().span_id, around)
+        except Exception as error:
+            guard.failed("ledger", error)
+
+    def _on_ending(self, span: Any) -> None:
+        # The SDK's own name for the moment in which a span can still be written on.
+        self._hears_endings = True
+        self._ended(span)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Read the span here where the provider does not say that one is ending."""
+        if not self._hears_endings:
+            self._ended(span)
+
+    def _ended(self, span: Any) -> None:
+        if not self.active:
+            return
+        try:
+            span_context = span.get_span_context()
+            call = open_spans.take(span_context.span_id)
+            if call is not None and call.span is not None and call.span_id == span_context.span_id:
+                billing.end_told(call, _duration_s(span))
+                return
+            if _scope_of(span) == _OURS:
+                return
+            attributes = attributes_of(span)
+            if call is not None and call.span_id == span_context.span_id:
+                self._book(call, span, attributes)
+            elif looks_billable(span.name, attributes):  # it did not say so when it began
+                run = current_run()
+                ledger = run.ledger() if run is not None else billing.outside()
+                self._book(ledger.open(call, span_id=span_context.span_id, run=run), span, attributes)
+        except Exception as error:
+            guard.failed("ledger", error)
+
+    def _book(self, call: Call, span: Any, attributes: Mapping[str, Any]) -> None:
+        seen = sighting_of(span.name, _scope_of(span), attributes, _error_type(span, attributes))
+        if seen is None:
+            billing.publish(call.ledger.end(call, None))
+            return
+        said = billing.end_call(
+            call,
+            seen,
+            name=span.name,
+            step=attributes.get(sc.STEP),
+            span_context=span.get_span_context(),
+            duration_s=_duration_s(span),
+        )
+        if said and self._hears_endings:
+            span.set_attributes(said)
+
+    def shutdown(self) -> None:
+        """Stop reading."""
+        self.active = False
+
+
+def attributes_of(span: Any) -> Mapping[str, Any]:
+    """A span's attributes, to be read at once: those of the SDK take a lock and an exception for every absent key."""
+    attributes = getattr(span, "_attributes", None)
+    plain = getattr(attributes, "_dict", None)
+    if plain is not None:
+        return plain  # type: ignore[no-any-return]  # the SDK's own
+    return getattr(span, "attributes", None) or _NOTHING
+
+
+def _scope_of(span: Any) -> str:
+    scope = getattr(span, "instrumentation_scope", None)
+    return getattr(scope, "name", "") or ""
+
+
+def _error_type(span: Any, attributes: Mapping[str, Any]) -> str | None:
+    named = attributes.get(sc.ERROR_TYPE)
+    if isinstance(named, str):
+        return named
+    if getattr(getattr(span, "status", None), "status_code", None) is not StatusCode.ERROR:
+        return None
+    for event in reversed(getattr(span, "events", ())):
+        kind = (event.attributes or _NOTHING).get(sc.EXCEPTION_TYPE)
+        if isinstance(kind, str):
+            return kind.rpartition(".")[2]
+    return _UNNAMED
+
+
+def _duration_s(span: Any) -> float:
+    began, ended = getattr(span, "start_time", None), getattr(span, "end_time", None)
+    return max(0.0, (ended - began) / 1e9) if began and ended else 0.0
