@@ -16,7 +16,8 @@ def tracked_stream(result: Any, tracker: LLMTracker, note: Note) -> Any:
 
     What comes back says it is of the stream's own class and hands every attribute on to it.
     """
-    kind = type(result)
+    # As `isinstance` sees it: instrumentations wrap both kinds of stream in one class, which shows that of the stream.
+    kind = getattr(result, "__class__", None) or type(result)
     if hasattr(kind, "__anext__"):
         return _AsyncStream(result, tracker, note)
     if hasattr(kind, "__next__"):
@@ -68,12 +69,16 @@ class _Watched:
 
 
 class _Stream(_Watched):
+    def __init__(self, stream: Any, tracker: LLMTracker, note: Note) -> None:
+        super().__init__(stream, tracker, note)
+        self._botanu_pieces = stream if hasattr(type(stream), "__next__") else iter(stream)
+
     def __iter__(self) -> "_Stream":
         return self
 
     def __next__(self) -> Any:
         try:
-            return self._seen(next(self._botanu_stream))
+            return self._seen(next(self._botanu_pieces))
         except StopIteration:
             self._over()
             raise
@@ -100,12 +105,16 @@ class _Stream(_Watched):
 
 
 class _AsyncStream(_Watched):
+    def __init__(self, stream: Any, tracker: LLMTracker, note: Note) -> None:
+        super().__init__(stream, tracker, note)
+        self._botanu_pieces = stream if hasattr(type(stream), "__anext__") else aiter(stream)
+
     def __aiter__(self) -> "_AsyncStream":
         return self
 
     async def __anext__(self) -> Any:
         try:
-            return self._seen(await self._botanu_stream.__anext__())
+            return self._seen(await self._botanu_pieces.__anext__())
         except StopAsyncIteration:
             self._over()
             raise

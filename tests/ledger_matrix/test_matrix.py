@@ -63,6 +63,9 @@ IS_OLDER = find_spec("opentelemetry.instrumentation.openai_v2") is not None
 STACKS = [("openai", stack) for stack in (OLDER if IS_OLDER else OPENAI)] + [
     ("anthropic", stack) for stack in ([] if IS_OLDER else ANTHROPIC)
 ]
+# OpenLLMetry reads Anthropic's stream past the wrapper of OpenInference, whose span then ends without usage and id.
+BLIND = "openllmetry > openinference"
+UNKNOWN = "a call's usage is not known, and so its cost is not either (said once; botanu.doctor() counts the rest)\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def observe(client: str, stack: str) -> Observed:
             ENDPOINT=receiver.endpoint,
         )
         assert ended.code == 0, ended.err
-        assert ended.err == ""
+        assert ended.err == (UNKNOWN if client == "anthropic" and BLIND in stack else ""), ended.err
         return Observed(receiver.spans(), receiver.events(), provider.invoice.rows(), json.loads(ended.out))
 
 
@@ -115,12 +118,18 @@ def price_of(book: PriceBook, bill: Bill, more_output: int = 0) -> Decimal:
     return usd
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("client", "stack"), STACKS)
+CALLS = [
+    (client, stack, mode)
+    for client, stack in STACKS
+    for mode in MODES
+    if (client, stack) != ("anthropic", BLIND) or not mode.endswith("streamed")
+]
+
+
+@pytest.mark.parametrize(("client", "stack", "mode"), CALLS)
 def test_a_call_that_several_saw_is_counted_once(observed, book, client, stack, mode):
     seen = observed[client, stack].result()
-    [run_span] = [s for s in seen.spans if s.name == "botanu.run/matrix" and s.attributes["botanu.event_id"] == mode]
-    own = [span for span in seen.spans if span.trace_id == run_span.trace_id]
+    run_span, own = run_of(seen, mode)
     sightings = nested(own, run_span, client, stack.split(" > "))
 
     bill = seen.bills[MODES.index(mode)]
@@ -149,14 +158,44 @@ def test_a_call_that_several_saw_is_counted_once(observed, book, client, stack, 
         assert span.span_id not in counted
 
 
+@pytest.mark.skipif(IS_OLDER, reason="of the newer instrumentations")
+@pytest.mark.parametrize("mode", ["streamed", "async streamed"])
+def test_a_span_that_another_instrumentation_has_blinded_adds_a_call_but_no_dollar(observed, book, mode):
+    """It is beside the other in the trace, and nothing that it says tells that they saw the same call."""
+    seen = observed["anthropic", BLIND].result()
+    run_span, _ = run_of(seen, mode)
+    priced, unpriced = sorted(entries_of(seen, run_span), key=lambda entry: entry.attributes["botanu.cost.source"])
+    assert unpriced.attributes["botanu.cost.source"] == "none"
+    assert "botanu.cost.usd_exact" not in unpriced.attributes
+    bill = seen.bills[MODES.index(mode)]
+    assert Decimal(priced.attributes["botanu.cost.usd_exact"]) == price_of(book, bill, more_output=1)
+    assert (run_span.attributes["botanu.run.llm_calls"], run_span.attributes["botanu.run.unpriced_calls"]) == (2, 1)
+
+
+def run_of(seen: Observed, mode: str) -> tuple[Span, list[Span]]:
+    """The span of a mode's run, and all spans of its trace."""
+    [run_span] = [s for s in seen.spans if s.name == "botanu.run/matrix" and s.attributes["botanu.event_id"] == mode]
+    return run_span, [span for span in seen.spans if span.trace_id == run_span.trace_id]
+
+
+def entries_of(seen: Observed, run_span: Span) -> list[LogEvent]:
+    run_id = run_span.attributes["botanu.run_id"]
+    entries = [event for event in seen.events if event.event_name == "botanu.ledger.entry"]
+    return [event for event in entries if event.attributes["botanu.run_id"] == run_id]
+
+
 def nested(spans: Sequence[Span], run_span: Span, client: str, stack: Sequence[str]) -> list[Span]:
-    """The spans of a stack, from the outermost to the innermost, having checked that they are nested so."""
+    """The spans of a stack, from the outermost to the innermost, having checked that they are nested so.
+
+    OpenLLMetry's span of Anthropic is never current: what is inside it is beside it in the trace.
+    """
     found, parent = [], run_span
     for name in stack:
         scope = SCOPES.get((client, name), run_span.scope)
         [span] = [each for each in spans if each.parent_id == parent.span_id and each.scope == scope]
         found.append(span)
-        parent = span
+        if (client, name) != ("anthropic", "openllmetry"):
+            parent = span
     assert len(found) == len(spans) - 1
     return found
 
