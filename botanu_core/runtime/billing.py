@@ -112,8 +112,11 @@ def open_call(run: Billed | None, span_id: int, parent_id: int) -> Call:
         span_id: Its id; 0 where nobody makes spans.
         parent_id: That of the span around it, or 0.
     """
+    around = open_spans.get(parent_id)
+    if run is None and around is not None and around.is_open:
+        run = around.run  # which may be current nowhere: a callback has opened it
     ledger = run.ledger() if run is not None else _outside.ledger
-    call = ledger.open(open_spans.get(parent_id), span_id=span_id, run=run)
+    call = ledger.open(around, span_id=span_id, run=run)
     open_spans.put(span_id, call)
     return call
 
@@ -149,8 +152,8 @@ def told_on(span: Span, run: Billed | None, teller: Teller) -> None:
     call.span = span
 
 
-def end_told(call: Call, duration_s: float | None) -> None:
-    """Book a call that was told of on somebody else's span."""
+def end_told(call: Call, duration_s: float | None) -> dict[str, Any]:
+    """Book a call that was told of on somebody else's span; what is returned is on the span, if it is still open."""
     span = call.span
     call.ledger.told.pop(call.span_id, None)
     said = end_call(
@@ -164,6 +167,7 @@ def end_told(call: Call, duration_s: float | None) -> None:
     call.span = None
     if span.is_recording():
         span.set_attributes(said)
+    return said
 
 
 _MOST_TOLD: Final = 1000

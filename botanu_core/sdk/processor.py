@@ -65,7 +65,7 @@ class LedgerProcessor(SpanProcessor):
             span_context = span.get_span_context()
             call = open_spans.take(span_context.span_id)
             if call is not None and call.span is not None and call.span_id == span_context.span_id:
-                billing.end_told(call, _duration_s(span))
+                _write(span, billing.end_told(call, _duration_s(span)))
                 return
             if _scope_of(span) == _OURS:
                 return
@@ -92,8 +92,7 @@ class LedgerProcessor(SpanProcessor):
             span_context=span.get_span_context(),
             duration_s=_duration_s(span),
         )
-        if said and self._hears_endings:
-            span.set_attributes(said)
+        _write(span, said)
 
     def shutdown(self) -> None:
         """Stop reading."""
@@ -107,6 +106,13 @@ def attributes_of(span: Any) -> Mapping[str, Any]:
     if plain is not None:
         return plain  # type: ignore[no-any-return]  # the SDK's own
     return getattr(span, "attributes", None) or _NOTHING
+
+
+def _write(span: Any, said: Mapping[str, Any]) -> None:
+    """Write on a span that is ending: the SDK takes nothing any more then, though its own hook is meant for that."""
+    plain = getattr(getattr(span, "_attributes", None), "_dict", None)
+    if said and isinstance(plain, dict):
+        plain.update(said)
 
 
 def _scope_of(span: Any) -> str:
