@@ -22,6 +22,9 @@ LaneRows = tuple[bytes, Sequence[Pattern]]
 _WIDE: Final = (
     r"[\x{ff10}-\x{ff19}\x{ff1d}\x{ff20}-\x{ff3a}\x{ff41}-\x{ff5a}\x{660}-\x{669}\x{6f0}-\x{6f9}\x{966}-\x{96f}]"
 )
+# What takes no place on the page, and may stand inside what is to be found: soft hyphens, zero-width signs, marks of
+# direction.
+_UNSEEN: Final = r"[\x{ad}\x{200b}-\x{200f}\x{2060}-\x{2064}\x{202a}-\x{202e}\x{feff}]"
 # How cards, phones and accounts begin.
 _NUMBER_START: Final = rb"[\d+(]|[A-Za-z]{2}\d\d"
 # After so many hits that were none, or once they were together so many times as long as the text, one that overlaps the
@@ -43,7 +46,7 @@ class Found(NamedTuple):
 class Engine:
     """The compiled table. Safe to use from several threads; not across a fork, see `Scrubber`."""
 
-    __slots__ = ("_left_behind", "_number", "_openings", "_wide", "lanes")
+    __slots__ = ("_left_behind", "_number", "_openings", "_unseen", "_wide", "lanes")
 
     def __init__(self, lanes: Sequence[LaneRows], marks: Collection[str]) -> None:
         """Compile.
@@ -59,6 +62,7 @@ class Engine:
         self._left_behind = re.compile("|".join(pieces).encode())
         self._number = re.compile(_NUMBER_START).match
         self._wide: Callable[..., Any] = compiled(_WIDE).search
+        self._unseen: Callable[..., Any] = compiled(_UNSEEN).search
 
     def find(self, text: str, limit: int | None = None) -> tuple[list[Found], bool]:
         """All that is to be replaced, in order and disjoint, and whether near it anything was found and let go.
@@ -68,11 +72,24 @@ class Engine:
             limit: What begins at or behind this character is left out.
         """
         data = text.encode("utf-8", "surrogatepass")
-        if len(data) != len(text) and self._wide(data) is not None:
-            data = text.translate(_narrow()).encode("utf-8", "surrogatepass")
+        if len(data) != len(text):
+            if self._unseen(data) is not None:
+                return self._find_unseen(text, limit)
+            if self._wide(data) is not None:
+                data = text.translate(_narrow()).encode("utf-8", "surrogatepass")
         if any(opening in data for opening in self._openings):
             data = self._left_behind.sub(_masked, data)
         return _Search(self, data, len(data) == len(text), limit).run()
+
+    def _find_unseen(self, text: str, limit: int | None) -> tuple[list[Found], bool]:
+        """Find in what is left without the signs that are not seen; what is found takes those inside it along."""
+        pieces, starts, origins = _seen(text)
+        end = None if limit is None else _later(limit, origins, starts)
+        found, again = self.find("".join(pieces), end)
+        return [
+            Found(_later(each.start, starts, origins), _later(each.end - 1, starts, origins) + 1, each.pattern)
+            for each in found
+        ], again
 
     def stretched(self, data: bytes, start: int, end: int) -> int:
         """A value behind a name ends at a blank; it may be the beginning of something longer, such as a card."""
@@ -180,6 +197,32 @@ class _Places:
         self._character += len(decoded(self._data[self._byte : byte]))
         self._byte = byte
         return self._character
+
+
+def _seen(text: str) -> tuple[list[str], list[int], list[int]]:
+    """The pieces of `text` between unseen signs, where each begins once they are joined, and where it stood."""
+    pieces: list[str] = []
+    starts, origins = [], []
+    size = position = 0
+    for match in re.finditer(_unseen_in_python(), text):
+        if match.start() > position:
+            pieces.append(text[position : match.start()])
+            starts.append(size)
+            origins.append(position)
+            size += match.start() - position
+        position = match.end()
+    return [*pieces, text[position:]], [*starts, size], [*origins, position]
+
+
+def _later(place: int, starts: list[int], origins: list[int]) -> int:
+    """Where `place`, counted in one of two ways, is in the other."""
+    piece = max(bisect.bisect_right(starts, place) - 1, 0)
+    return origins[piece] + max(place - starts[piece], 0)
+
+
+@functools.cache
+def _unseen_in_python() -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\x\{(\w+)\}", lambda code: chr(int(code[1], 16)), _UNSEEN) + "+")
 
 
 @functools.cache

@@ -17,6 +17,8 @@ LANES: Final[tuple[LaneRows, ...]] = (
     (b"", pairs.ROWS + tokens.SCHEMES + personal.NAMED),
     (b"@", tokens.LOGINS + personal.ADDRESSES),
     (b"%", personal.ENCODED),
+    (b"&", personal.ENTITIES),
+    (b"\\u0040", personal.ESCAPED),
 )
 """Rows that are searched for together, and what each of their hits holds."""
 

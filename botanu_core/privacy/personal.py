@@ -9,7 +9,7 @@ from typing import Final
 from botanu_core.privacy import checks
 from botanu_core.privacy.pattern import START, Pattern
 
-__all__ = ["ADDRESSES", "ENCODED", "NAMED", "NUMBERS"]
+__all__ = ["ADDRESSES", "ENCODED", "ENTITIES", "ESCAPED", "NAMED", "NUMBERS"]
 
 # Letters of scripts that put blanks between words; one class of ranges instead of \p{L}, which is 50 times larger.
 _LETTER: Final = r"\w\x{c0}-\x{dff}\x{10a0}-\x{16ff}\x{1e00}-\x{1fff}"
@@ -22,6 +22,7 @@ _PAIR_GAP: Final = r"[ \x{a0}\x{2007}\x{2009}\x{202f}.\x{2010}-\x{2013}-]"
 _EMAIL: Final = (
     rf"(?:\\[nrt])?[{_LETTER}][{_LETTER}.%+'~-]*@(?:[{_LETTER}][{_LETTER}-]*\.)+"
     r"(?:[A-Za-z]{2,}|[Xx][Nn]--[A-Za-z0-9-]{2,}|[\x{c0}-\x{dff}\x{10a0}-\x{16ff}\x{1e00}-\x{1fff}]{2,})"
+    rf"""|"[^"@\\\n]+"@(?:[{_LETTER}][{_LETTER}-]*\.)+[A-Za-z]{{2,}}"""
     # Scripts without blanks only where the domain is written in one: else the words around would go, too.
     rf"|[\w{_HAN}.%+-]+@[\w-]*[{_HAN}][\w{_HAN}-]*\.(?:[A-Za-z]{{2,}}|[{_HAN}]{{2,3}})"
 )
@@ -38,40 +39,51 @@ _NATIONAL: Final = "|".join(
         rf"{START}(?:1\.)?\d{{3}}\.\d{{3}}\.\d{{4}}\b",
         rf"{START}(?:1{_BLANK})?[2-9]\d{{2}}{_BLANK}[2-9]\d{{2}}{_BLANK}\d{{4}}\b",
         rf"{START}[2-9]\d{{2}}[ ./]\d{{3}}{_DASH}\d{{4}}\b",
-        rf"{START}0[1-9]\d{{0,4}}(?:{_GAP}{{1,3}}\d{{2,8}}){{1,4}}\b",  # 030 1234567, 06 12 34 56 78, 090-1234-5678
+        # 030 1234567, 06 12 34 56 78, 090-1234-5678; with at least nine digits
+        rf"{START}0[1-9](?:{_GAP}{{1,3}}\d{{7,8}}|\d{_GAP}{{1,3}}\d{{6,8}}|\d{{2,4}}{_GAP}{{1,3}}\d{{5,8}})\b",
+        rf"{START}0[1-9]\d{{0,4}}{_GAP}{{1,3}}\d{{2,8}}(?:{_GAP}{{1,3}}\d{{2,8}}){{1,3}}\b",
+        rf"{START}0{_BLANK}[1-9]\d{{2}}{_BLANK}\d{{3}}{_BLANK}\d{{2}}{_BLANK}?\d{{2}}\b",  # 0 532 123 45 67
         rf"\(0[1-9]\d{{0,4}}\)(?:{_GAP}{{0,2}}\d{{2,8}}){{1,4}}\b",
         rf"\([1-9]\d\){_BLANK}?9?\d{{4}}{_PAIR_GAP}\d{{4}}\b",  # (11) 98765-4321
         rf"{START}[6-9]\d{{4}}{_PAIR_GAP}\d{{5}}\b",  # 98765 43210
         rf"{START}1[3-9]\d{_PAIR_GAP}\d{{4}}{_PAIR_GAP}\d{{4}}\b",  # 138 1234 5678
         rf"{START}3[2-9]\d{_BLANK}\d{{7}}\b",  # 347 1234567
-        rf"{START}8{_PAIR_GAP}?\(?9\d{{2}}\)?{_PAIR_GAP}\d{{3}}{_PAIR_GAP}\d{{2}}{_PAIR_GAP}\d{{2}}\b",
+        rf"{START}8{_PAIR_GAP}?\(?[3-9]\d{{2}}\)?{_PAIR_GAP}\d{{3}}{_PAIR_GAP}\d{{2}}{_PAIR_GAP}\d{{2}}\b",
         r"\b(?:07[1-9]\d{8}|0[67][1-9]\d{7}|01[567]\d{8,9}|04[0-9]{8}|0[789]0\d{8})\b",  # mobiles without a gap
     )
 )
 _NAMED_PHONE: Final = (
-    r"(?i)(?:(?:phone|mobile|tel[eé]fon(?:e|o|nummer)?|t[eé]l[eé]phone|whatsapp|rufnummer|"
-    rf"{START}(?:cell(?:ular|ulare)?|tel|tél|tlf|fax|sms|gsm|mob|handy(?:nummer)?)"
+    r"(?i)(?:(?:(?:phone|mobile|tel[eé]fon(?:e|o|nummer)?|t[eé]l[eé]phone|whatsapp|rufnummer|"
+    rf"{START}(?:cell(?:ular|ulare)?|tel|tél|tlf|fax|sms|gsm|mob|handy(?:nummer)?|msisdn|caller[ _-]?id)"
     r"|m[oó]vil|телефон|тел|电话|電話|手机|携帯|전화)"
-    r"(?:[ _-]?(?:number|no|nr|num|nummer|номер|号码|番号))?"
-    r"""[\s"'`:：=.#>\\-]{0,6}(?:(?:is|was|at|on|to|ist|est|es|é|è|是|为)[\s"':=]{1,3})?"""
+    r"(?:[ _-]?(?:number|no|nr|num|nummer|номер|号码|番号|번호))?"
+    rf"|(?:{START}(?:contact|kontakt)|номер))"
+    r"""[\s"'`:：=.#>\\*-]{0,6}(?:(?:is|was|at|on|(?:sent )?to|ist|est|es|é|è)[\s"':=]{1,3}|[是为는は]\s?)?"""
     rf"|{START}(?:call|text|reach|ring|dial|phone|message|contact)\s(?:me|us|him|her|them)(?:\s(?:back|at|on|under|via))*\s"
+    rf"|{START}(?:call|dial|texted|phoned|rang)\s"
     r"|(?:chiam|ll[aá]m|appel|ruf|anruf|ligue)\w*\s(?:mich\s|moi\s)?(?:al|a|au|unter|para|o)\s(?:n[uú]m\w+\s)?"
     rf"|(?:联系|致电|拨打|联络)\s?)(?P<value>\+?\(?\d(?:{_GAP}{{0,3}}\d){{6,14}})\b"
 )
 
 _SSN: Final = rf"{START}\d{{3}}{_DASH}\d{{2}}{_DASH}\d{{4}}\b"
 _NAMED_SSN: Final = (
-    rf"(?i){START}(?:ssn|itin|social[ _-]?security|soc\.? sec\.?|taxpayer id)(?:[ _-]?(?:number|num|no|nr|id|#))?"
-    r"""[\s"'`:=.#>\\-]{0,6}(?:(?:is|was)\s)?["']?"""
+    rf"(?i){START}(?:ssn|itin|social[ _-]?security|soc\.? sec\.?|taxpayer id)(?:[ _-]?(?:number|num|no|nr|id|#))?(?: \(ssn\))?"
+    r"""[\s"'`:=.#>()\\*-]{0,9}(?:(?:is|was)\s)?["']?"""
     rf"(?P<value>\d{{3}}{_PAIR_GAP}?\d{{2}}{_PAIR_GAP}?\d{{4}})\b"
 )
 
-_FOUR: Final = rf"{_PAIR_GAP}?\d{{4}}"
+_ISSUERS: Final = (
+    r"(?:4\d{3}|5[1-8]\d{2}|50\d{2}|2(?:22[1-9]|2[3-9]\d|[3-6]\d{2}|7[01]\d|720|20[0-4])|35(?:2[89]|[3-8]\d)|"
+    r"6(?:011|4[4-9]\d|5\d{2}|[027]\d{2}|304|390))"
+)
+_DINERS: Final = r"3(?:0[0-59]|[689]\d)\d"
+_CARD_GAP: Final = r"(?:[ \x{a0}\x{2007}\x{2009}\x{202f}._/+\x{2010}-\x{2013}-]|  |%20|\r?\n|\\n)"
+# With a gap everywhere or nowhere: with one here and there, half of all long numbers would be looked at.
 _CARD: Final = (
-    rf"{START}(?:(?:4\d{{3}}|5[1-8]\d{{2}}|50\d{{2}}|2(?:22[1-9]|2[3-9]\d|[3-6]\d{{2}}|7[01]\d|720|20[0-4])|35(?:2[89]|[3-8]\d)|"
-    rf"6(?:011|4[4-9]\d|5\d{{2}}|[027]\d{{2}}|304|390)){_FOUR}{_FOUR}{_FOUR}(?:{_PAIR_GAP}?\d{{3}})?"
-    rf"|3[47]\d{{2}}{_PAIR_GAP}?\d{{6}}{_PAIR_GAP}?\d{{5}}"
-    rf"|3(?:0[0-59]|[689]\d)\d{_PAIR_GAP}?\d{{6}}{_PAIR_GAP}?\d{{4}}"
+    rf"{START}(?:{_ISSUERS}(?:\d{{12}}(?:{_CARD_GAP}?\d{{3}})?|(?:{_CARD_GAP}\d{{4}}){{3}}(?:{_CARD_GAP}?\d{{3}})?"
+    rf"|\d{{4}}{_CARD_GAP}\d{{8}})"
+    rf"|3[47]\d{{2}}(?:\d{{11}}|{_CARD_GAP}\d{{6}}{_CARD_GAP}\d{{5}})"
+    rf"|{_DINERS}(?:\d{{10}}|{_CARD_GAP}\d{{6}}{_CARD_GAP}\d{{4}}|(?:{_CARD_GAP}\d{{4}}){{2}}{_CARD_GAP}\d{{2}})"
     r"|4\d{12})\b"
 )
 
@@ -100,8 +112,9 @@ _GROUP: Final = r"[0-9a-f]{1,4}"
 _IPV6: Final = (
     rf"(?i){START}(?:[23][0-9a-f]{{3}}|f[cdf][0-9a-f]{{2}}|fe[89ab][0-9a-f]|64)(?:"
     rf"(?::{_GROUP}){{0,6}}::(?:{_GROUP}(?::{_GROUP})*)?|(?::{_GROUP}){{7}})(?:\.\d{{1,3}}){{0,3}}(?:%[a-z0-9]+)?"
-    r"|::ffff:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b"
+    r"|::ffff:(?:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|[0-9a-f]{1,4}:[0-9a-f]{1,4})\b|::1\b"
 )
+_IP_IN_NAME: Final = r"(?i)\b(?:ip|ec2)-(?P<value>\d{1,3}-\d{1,3}-\d{1,3}-\d{1,3})\b"
 
 ADDRESSES: Final = (
     Pattern(
@@ -135,11 +148,33 @@ ENCODED: Final = (
     Pattern(
         name="email",
         label="[EMAIL]",
-        regex=r"[\w.%+-]*\w%40(?:[\w-]+\.)+[A-Za-z]{2,}",
+        regex=r"[\w.%+-]*\w%(?:25)*40(?:[\w-]+\.)+[A-Za-z]{2,}",
         context=checks.is_email,
         same=checks.lower,
-        examples=("?email=jane.doe%40example.com&x=1",),
+        examples=("?email=jane.doe%40example.com&x=1", "next=%2Fu%3Fe%3Djane%2540example.com"),
         counterexamples=("100%40.5", "?q=a%40b"),
+    ),
+)
+
+ENTITIES: Final = (
+    Pattern(
+        name="email",
+        label="[EMAIL]",
+        regex=r"(?i)[\w.+-]*\w&(?:#0*64|#x0*40|commat);(?:[\w-]+\.)+[A-Z]{2,}",
+        same=checks.lower,
+        examples=("jane&#64;example.com", "jane&commat;example.com", "JANE&#X40;EXAMPLE.COM"),
+        counterexamples=("&#64; sign", "a&#64;b", "a&amp;b.example"),
+    ),
+)
+
+ESCAPED: Final = (
+    Pattern(
+        name="email",
+        label="[EMAIL]",
+        regex=r"[\w.+-]*\w\\u0040(?:[\w-]+\.)+[A-Za-z]{2,}",
+        same=checks.lower,
+        examples=(r'"mail": "jane\u0040example.com"',),
+        counterexamples=(r"a\u0040b", r"\u0040media"),
     ),
 )
 
@@ -156,8 +191,20 @@ NAMED: Final = (
             "Móvil: 612 345 678",
             "手机13812345678",
             "Tel. 901820 12",
+            "我的电话是13912345678",
+            "SMS sent to 4155550132",
+            "мой номер 89161234567",
+            "call 347 123 4567",
+            "contact=00442079460018",
         ),
-        counterexamples=("iPhone 15", "hotel 1234567", "tool call 12345678", "mobile: 2024-01-15"),
+        counterexamples=(
+            "iPhone 15",
+            "hotel 1234567",
+            "call 12345678",
+            "contact: 12345678",
+            "номер 12345678",
+            "mobile: 2024-01-15",
+        ),
     ),
     Pattern(
         name="ssn",
@@ -260,6 +307,12 @@ NUMBERS: Final = (
             "4222222222222",
             "6200000000000005",
             "exp\\n4111111111111111",
+            "4111  1111  1111  1111",
+            "4111%201111%201111%201111",
+            "4111 1111\n1111 1111",
+            "4111/1111/1111/1111",
+            "41111111 11111111",
+            "3852 0000 0232 37",
         ),
         counterexamples=(
             "4111 1111 1111 1112",
@@ -269,6 +322,8 @@ NUMBERS: Final = (
             "4006381333931",
             "353918052345678",
             "20240115103000",
+            "4111\n1111\n1111\n1111",
+            "4111/1111+1111 1111",
         ),
     ),
     Pattern(
@@ -325,15 +380,27 @@ NUMBERS: Final = (
             "fe80::1ff:fe23:4567:890a%eth0",
             "2001:0db8:85a3:0000:0000:8a2e:0370:7334",
             "::ffff:192.0.2.128",
+            "::FFFF:c000:0280",
+            "listening on [::1]:8080",
             "peer 2001:db8::1: timeout",
         ),
         counterexamples=(
             "std::vector",
             "rows[2000::2]",
+            "rows[::1]",
+            "rows[a::1]",
             "00:1a:2b:3c:4d:5e",
             "10:30:45",
             "dead::beef",
             "2024:01:15 10:30:00",
         ),
+    ),
+    Pattern(
+        name="ip",
+        label="[IP]",
+        regex=_IP_IN_NAME,
+        check=checks.is_address_in_name,
+        examples=("ip-10-1-2-3.ec2.internal", "ec2-203-0-113-7.compute-1.amazonaws.com"),
+        counterexamples=("ip-400-1-2-3", "tip-10-1-2-3"),
     ),
 )
