@@ -21,6 +21,7 @@ __all__ = [
     "is_international_phone",
     "is_named_phone",
     "is_national_phone",
+    "is_no_card",
     "is_social_security",
     "lower",
     "luhn",
@@ -85,6 +86,15 @@ def luhn(digits: str) -> bool:
     """Whether ASCII `digits` end in the right check digit. Source: ISO/IEC 7812-1, annex B."""
     data = digits.encode()
     return (sum(data[-1::-2]) + sum(data[-2::-2].translate(_DOUBLED)) - 48 * len(data)) % 10 == 0
+
+
+def is_no_card(digits: bytes) -> bool:
+    """Whether ASCII digits without gaps are as long as a card's number, and nobody's."""
+    size = len(digits)
+    if not 13 <= size <= 19:
+        return False
+    total = sum(digits[-1::-2]) + sum(digits[-2::-2].translate(_DOUBLED)) - 48 * size
+    return total % 10 != 0
 
 
 def is_card(text: str) -> bool:
@@ -184,7 +194,7 @@ def is_national_phone(hit: Hit) -> bool:
         or (first == "-" and second.isalpha())
     ):
         return False
-    if hit.value[3:4] == " " and re.search(r"\d \Z", hit.before):
+    if hit.value[3:4] == " " and hit.before[-1:] == " " and hit.before[-2:-1].isdigit():
         return False  # numbers in a row
     if first == " " and _in_pairs(hit.value) and re.match(r" \d\d\b", hit.after):
         return False
@@ -200,7 +210,7 @@ def _hangs_on(before: str) -> bool:
         return True
     if last not in (" ", "-") or not (previous.isdigit() or before[-3:-2].isdigit()):
         return False
-    return re.search(r"\b(?:\d[0-9a-f]|[a-f]\d) \Z|\d{3,4}[ -]\d{4}[ -]\Z", before) is not None
+    return re.search(r"\b(?:\d[0-9a-f]|[a-f]\d) \Z|\d{3,4}[ -]\d{4}[ -]\Z", before[-12:]) is not None
 
 
 def _in_pairs(value: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from botanu_core.errors import ConfigError
+from botanu_core.privacy.checks import is_no_card
 from botanu_core.privacy.pattern import Hit, Pattern
 
 __all__ = ["MASK", "NOTHING", "Judged", "Lane", "compiled", "decoded"]
@@ -99,12 +100,17 @@ class Lane:
         self._opening = re.compile(_OPENING).match
         self._first_word: Callable[..., Any] = re.compile(_FIRST_WORD).match
 
-    def next(self, data: bytes, position: int) -> tuple[int, int]:
-        """The next stretch at or behind `position` that some row describes, or `NOTHING`."""
+    def next(self, data: bytes, position: int, until: int) -> tuple[int, int]:
+        """The next stretch at or behind `position` that some row describes; `NOTHING` if there is none.
+
+        If none begins before `until`, the place of something that does not is given instead.
+        """
         size = len(data)
         position = self._near_landmark(data, position)
-        end = min(position + _CHUNK, size)
+        end = min(position + _CHUNK, until + 2 * _OVERLAP, size)
         while position < size:
+            if position >= until:
+                return position, position
             start, stop = self._search(data, position, end)
             if start < 0:
                 if end == size:
@@ -113,6 +119,9 @@ class Lane:
                 end = min(position + _CHUNK, size)
                 continue
             if end == size or stop <= end - _OVERLAP:
+                if data[start:stop].isdigit() and is_no_card(data[start:stop]):
+                    position = stop  # most of all long numbers; there is no use in asking each row
+                    continue
                 return start, stop
             # It ends near the end of the chunk, and perhaps because of it: look again from its start, further.
             end = min(start + max(_CHUNK, 2 * (stop - start)), size)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from botanu_core.log import warn_once
 
 if TYPE_CHECKING:
-    from botanu_core.privacy.engine import Engine, Found, LaneRows
+    from botanu_core.privacy.engine import Engine, Found, LaneRows, Region
     from botanu_core.privacy.pattern import Pattern
     from botanu_core.privacy.structure import Plain
 
@@ -28,6 +28,8 @@ _LOOKAHEAD: Final = 4096
 _ROUNDS: Final = 3
 # What is found further apart than this does not make a new hit together.
 _FAR: Final = 64
+# What is further away from a mark has nothing to do with it.
+_AROUND: Final = 512
 _HIDDEN: Final = "[SECRET]"
 
 
@@ -130,33 +132,39 @@ class Scrubber:
 
     def _scrub(self, text: str, window: int) -> str:
         too_long = len(text) > window
-        found, again = self._find(text[: window + _LOOKAHEAD] if too_long else text, window if too_long else None)
+        found, near = self._find(text[: window + _LOOKAHEAD] if too_long else text, window if too_long else None)
         if too_long:
             text = text[: max(window, found[-1].end if found else 0)]
         if found:
-            text = self._without(text, found, again or _touch(text, found))
+            text = self._without(text, found, near)
         for detector in self._detectors:
             text = detector(text)
             if not isinstance(text, str):
                 raise TypeError("a detector returned no text")
         return text + CUT if too_long else text
 
-    def _without(self, text: str, found: "list[Found]", again: bool) -> str:
-        """`text` without what was found; if `again`, what only shows once that is gone goes, too."""
-        text = self._replaced(text, found)
-        for _ in range(_ROUNDS if again else 0):
-            found, _again = self._find(text)
-            if not found:
+    def _without(self, text: str, found: "list[Found]", near: set[int]) -> str:
+        """`text` without what was found, and without what only shows once that is gone."""
+        for _ in range(_ROUNDS):
+            doubtful = near | _touching(text, found)
+            text, marks = self._replaced(text, found)
+            if not doubtful:
                 break
-            text = self._replaced(text, found)
+            found, near = self._find(text, regions=_around(text, [marks[index] for index in sorted(doubtful)]))
+            if not found:
+                return text
+        else:
+            text, _ = self._replaced(text, found)
         return text
 
-    def _find(self, text: str, limit: int | None = None) -> "tuple[list[Found], bool]":
+    def _find(
+        self, text: str, limit: int | None = None, regions: "Sequence[Region] | None" = None
+    ) -> "tuple[list[Found], set[int]]":
         engine = self._engine
         if engine is None or engine[0] != _Forks.count:
             # Two threads may both compile; the result is the same.
             engine = self._engine = (_Forks.count, self._compiled())
-        return engine[1].find(text, limit)
+        return engine[1].find(text, limit, regions)
 
     def _compiled(self) -> "Engine":
         from botanu_core.privacy.engine import Engine
@@ -169,14 +177,19 @@ class Scrubber:
         marks = {row.label for _, rows in lanes for row in rows}
         return Engine(lanes, {WITHHELD, self._replacement or _HIDDEN} | marks)
 
-    def _replaced(self, text: str, found: "list[Found]") -> str:
+    def _replaced(self, text: str, found: "list[Found]") -> "tuple[str, list[Region]]":
+        """`text` with a mark in place of each thing found, and where the marks are."""
         pieces: list[str] = []
-        position = 0
+        marks: list[Region] = []
+        position = size = 0
         for start, end, pattern in found:
-            pieces += (text[position:start], self._mark(pattern, text[start:end]))
+            mark = self._mark(pattern, text[start:end])
+            pieces += (text[position:start], mark)
+            size += start - position
+            marks.append((size, size := size + len(mark)))
             position = end
         pieces.append(text[position:])
-        return "".join(pieces)
+        return "".join(pieces), marks
 
     def _mark(self, pattern: "Pattern", value: str) -> str:
         """What stands in place of a value."""
@@ -209,14 +222,28 @@ def _with_pseudonym(label: str, key: bytes, kind: str, value: str) -> str:
     return f"{label[:-1]}:{digest[:6].hex()}{label[-1]}"
 
 
-def _touch(text: str, found: "list[Found]") -> bool:
-    """Whether things found border on a letter, a digit or each other: without them, something else may begin there."""
+def _touching(text: str, found: "list[Found]") -> set[int]:
+    """Which things found border on a letter, a digit or each other: without them, something else may begin there."""
+    touching: set[int] = set()
     previous = -_FAR
-    for start, end, _ in found:
+    for index, (start, end, _) in enumerate(found):
         if start - previous < _FAR or text[end : end + 1].isalnum() or text[max(0, start - 1) : start].isalnum():
-            return True
+            touching.add(index)
         previous = end
-    return False
+    return touching
+
+
+def _around(text: str, marks: "Sequence[Region]") -> "list[Region]":
+    """Where to look again: at what stands around these marks, from a blank on."""
+    regions: list[Region] = []
+    for start, end in marks:
+        begin = max(start - _AROUND, 0)
+        begin = max(text.rfind(" ", max(begin - _AROUND, 0), begin), begin - _AROUND, 0)
+        if regions and begin <= regions[-1][1]:
+            regions[-1] = (regions[-1][0], end + _AROUND)
+        else:
+            regions.append((begin, end + _AROUND))
+    return regions
 
 
 @functools.cache
