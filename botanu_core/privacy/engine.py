@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from botanu_core.privacy.lane import MASK, NOTHING, Judged, Lane, compiled, decoded
+from botanu_core.privacy.lane import MASK, Judged, Lane, compiled, decoded
 from botanu_core.privacy.pattern import Pattern
 
 __all__ = ["Engine", "Found", "LaneRows", "Region"]
@@ -112,8 +112,8 @@ class _Search:
     """One pass over one text, from the left to the right, in all lanes at once."""
 
     __slots__ = (
-        "_data", "_end", "_engine", "_found", "_lanes", "_last_let_go", "_let_go", "_limit", "_looked_at_again", "_near",
-        "_places", "_position", "_spans", "_waiting",
+        "_data", "_end", "_engine", "_found", "_lanes", "_last_let_go", "_let_go", "_limit", "_looked_at_again",
+        "_near", "_places", "_position", "_spans", "_waiting",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, data: bytes, is_ascii: bool, limit: int | None) -> None:

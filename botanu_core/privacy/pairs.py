@@ -88,7 +88,8 @@ ROWS: Final = (
     ),
     _row(
         named.is_phrase,
-        rf"(?:pass(?:word|phrase)|passwort|mot de passe|contraseña|(?:seed|recovery)[ _-]phrase|mnemonic){_ASSIGN}(?P<value>[a-z]+(?:[ -][a-z]+){{3,24}})",
+        rf"(?:pass(?:word|phrase)|passwort|mot de passe|contraseña|(?:seed|recovery)[ _-]phrase|mnemonic){_ASSIGN}"
+        r"(?P<value>[a-z]+(?:[ -][a-z]+){3,24})",
         (
             "passphrase: correct horse battery staple",
             "seed phrase: witch collapse practice feed shame open despair creek",

@@ -6,12 +6,13 @@ Importing this is cheap. The table, the engine and `re2` are loaded with the fir
 import functools
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from botanu_core.log import warn_once
 
 if TYPE_CHECKING:
+    from botanu_core.privacy.detectors import Detector
     from botanu_core.privacy.engine import Engine, Found, LaneRows, Region
     from botanu_core.privacy.pattern import Pattern
     from botanu_core.privacy.structure import Plain
@@ -43,6 +44,8 @@ def _after_fork_in_child() -> None:
     _Forks.count += 1
     if (re2 := sys.modules.get("re2")) is not None:
         re2.purge()  # else compiling again would only give back what was compiled before
+    if (detectors := sys.modules.get("botanu_core.privacy.detectors")) is not None:
+        detectors.begin_in_child()
 
 
 if hasattr(os, "register_at_fork"):
@@ -55,7 +58,15 @@ class Scrubber:
     The patterns are compiled with the first text, which takes some 20 ms.
     """
 
-    __slots__ = ("_detectors", "_disabled", "_engine", "_extra", "_pseudonym_key", "_replacement")
+    __slots__ = (
+        "_detector_timeout_s",
+        "_detectors",
+        "_disabled",
+        "_engine",
+        "_extra",
+        "_pseudonym_key",
+        "_replacement",
+    )
 
     def __init__(
         self,
@@ -64,7 +75,8 @@ class Scrubber:
         extra: "Sequence[Pattern]" = (),
         replacement: str | None = None,
         pseudonym_key: bytes | None = None,
-        detectors: Sequence[Callable[[str], str]] = (),
+        detectors: "Sequence[Detector]" = (),
+        detector_timeout_s: float | None = None,
     ) -> None:
         """Check the options.
 
@@ -74,8 +86,10 @@ class Scrubber:
             replacement: One text instead of each pattern's label.
             pseudonym_key: At least 16 secret bytes. Labels then carry a keyed hash of the value, such as
                 ``[EMAIL:3f9a2c41d07b]``: the same value gets the same one, and nobody without the key can tell which.
-            detectors: Called one after the other on what is left, for what no pattern can find. If one raises,
-                or returns no text, the text is withheld.
+            detectors: Called one after the other on what is left, for what no pattern can find. Each takes a text and
+                gives it back without what it found, or says where that is: ``(start, end)``, ``(start, end, kind)`` or
+                objects with `start`, `end` and `entity_type`. If one raises or gives nonsense, the text is withheld.
+            detector_timeout_s: Seconds that each may take, beyond which the text is withheld; `None`: no limit.
 
         Raises:
             ConfigError: An option is wrong; the message names it and the mend.
@@ -84,7 +98,8 @@ class Scrubber:
         self._extra: tuple[Pattern, ...] = ()
         self._replacement: str | None = None
         self._pseudonym_key: bytes | None = None
-        self._detectors: tuple[Callable[[str], str], ...] = ()
+        self._detectors: tuple[Detector, ...] = ()
+        self._detector_timeout_s: float | None = None
         self._engine: tuple[int, Engine] | None = None
         if disabled or extra or detectors or replacement is not None or pseudonym_key is not None:
             from botanu_core.privacy import options
@@ -94,6 +109,7 @@ class Scrubber:
             self._replacement = options.checked_replacement(replacement, pseudonym_key)
             self._pseudonym_key = options.checked_key(pseudonym_key)
             self._detectors = options.checked_detectors(detectors)
+            self._detector_timeout_s = options.checked_timeout(detector_timeout_s)
 
     def __repr__(self) -> str:
         """Says nothing of the key."""
@@ -137,10 +153,11 @@ class Scrubber:
             text = text[: max(window, found[-1].end if found else 0)]
         if found:
             text = self._without(text, found, near)
-        for detector in self._detectors:
-            text = detector(text)
-            if not isinstance(text, str):
-                raise TypeError("a detector returned no text")
+        if self._detectors:
+            from botanu_core.privacy.detectors import applied  # only here: few have one
+
+            for detector in self._detectors:
+                text = applied(detector, text, self._mark_of_kind, self._detector_timeout_s)
         return text + CUT if too_long else text
 
     def _without(self, text: str, found: "list[Found]", near: set[int]) -> str:
@@ -198,6 +215,14 @@ class Scrubber:
         if self._pseudonym_key is None:
             return pattern.label
         return _with_pseudonym(pattern.label, self._pseudonym_key, pattern.name, pattern.same(_normal(value)))
+
+    def _mark_of_kind(self, kind: str, value: str) -> str:
+        """What stands in place of what a detector found."""
+        if self._replacement is not None:
+            return self._replacement
+        if self._pseudonym_key is None:
+            return f"[{kind}]"
+        return _with_pseudonym(f"[{kind}]", self._pseudonym_key, kind.lower(), _normal(value))
 
     def _hide(self, value: str | None) -> str:
         """What stands in place of a value whose name says that it is secret; `None` is one without a text."""

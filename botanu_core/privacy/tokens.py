@@ -25,7 +25,10 @@ _PEM: Final = (
 
 
 # As PuTTY writes it; behind the public half.
-_PUTTY: Final = rf"Private-Lines: ?\d+(?P<value>(?:{_BETWEEN}[A-Za-z0-9+/]{{16}}[A-Za-z0-9+/=]*)+(?:{_BETWEEN}[A-Za-z0-9+/]+={{1,2}})?)"
+_PUTTY: Final = (
+    rf"Private-Lines: ?\d+(?P<value>(?:{_BETWEEN}[A-Za-z0-9+/]{{16}}[A-Za-z0-9+/=]*)+"
+    rf"(?:{_BETWEEN}[A-Za-z0-9+/]+={{1,2}})?)"
+)
 # "-----BEGIN " in base64, as Kubernetes keeps it.
 _WRAPPED_PEM: Final = r"LS0tLS1CRUdJTiB[A-Za-z0-9+/]{20,}={0,2}"
 

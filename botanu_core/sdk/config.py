@@ -11,13 +11,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic import ValidationError as Invalid
 
 from botanu_core.errors import ConfigError
-from botanu_core.sdk import values
+from botanu_core.sdk import scrub_options, values
 from botanu_core.sdk.sources import HEADER_VARIABLES, METRIC_INTERVAL_MS, FilePath, Found, Signal, env, gather, target
 from botanu_core.settings import PropagateMode, Settings
 
 __all__ = ["BotanuConfig", "Signal"]
 
-_SILENT: Final = frozenset({"otlp_headers", "api_key", "api_key_host"})  # errors do not show what came
+_SILENT: Final = frozenset(
+    {"otlp_headers", "api_key", "api_key_host", "scrub_pseudonym_key"}
+)  # errors do not show what came
 _ALIASES: Final = {"deployment_environment": "environment"}
 _USER_NOTE: Final = "{}: user and password were taken out of the URL and are not sent; give them as otlp_headers"
 _HEADERS_NOTE: Final = "{} is not sent to otlp_endpoint; headers that are meant for it are otlp_headers"
@@ -49,6 +51,9 @@ _Instruments = Annotated[Literal["all", "none"] | tuple[str, ...], BeforeValidat
 _Words = Annotated[tuple[str, ...], BeforeValidator(values.words)]
 _Destinations = Annotated[tuple[str, ...], BeforeValidator(values.destinations)]
 _Trust = Annotated[Literal["auto", "always", "never"], BeforeValidator(values.trust)]
+_Flag = Annotated[bool, BeforeValidator(values.flag)]
+_Patterns = Annotated[tuple[Any, ...], BeforeValidator(scrub_options.patterns)]
+_Detectors = Annotated[tuple[Any, ...], BeforeValidator(scrub_options.detectors)]
 _Semconv = Annotated[Literal["botanu", "otel"], BeforeValidator(values.lower)]
 
 
@@ -80,6 +85,13 @@ class BotanuConfig(BaseModel):
     price_contracts: _Words = ()
     content_capture_rate: _Float = Field(0.0, ge=0, le=1, description="lie in 0.0-1.0")
     max_content_chars: _Int = Field(4096, ge=1, le=1_000_000, description="be a whole number, 1 to 1000000")
+    scrub_spans: _Flag = True
+    scrub_off: _Words = ()
+    scrub_patterns: _Patterns = ()
+    scrub_replacement: _Text | None = Field(None, description=_TEXT)
+    scrub_pseudonym_key: SecretStr | None = None
+    detectors: _Detectors = ()
+    detector_timeout_s: _Float = Field(1.0, gt=0, le=60, description="be above 0 and at most 60 seconds")
     propagate_to: _Destinations = ("inside",)
     trust_inbound: _Trust = "auto"
     semconv: _Semconv = Field("botanu", description="be 'botanu' or 'otel'")
@@ -198,7 +210,7 @@ def _shown(value: object) -> object:
     if isinstance(value, dict):
         return dict.fromkeys(value, "***")
     if isinstance(value, tuple):
-        return list(value)
+        return [item if isinstance(item, str) else getattr(item, "name", None) or item.__qualname__ for item in value]
     return "***" if isinstance(value, SecretStr) else value
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "bare_host",
     "destinations",
     "endpoint",
+    "flag",
     "headers",
     "instruments",
     "is_on",
@@ -42,6 +43,14 @@ def not_bool(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError  # without text: the field's description says more
     return value
+
+
+def flag(value: object) -> bool:
+    """True or false, as YAML and people write them."""
+    word = str(value).strip().lower()
+    if word not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+        raise ValueError("be true or false")
+    return word in ("true", "1", "yes", "on")
 
 
 def lower(value: object) -> object:
