@@ -138,7 +138,7 @@ ROWS: Final = (
         r"|dapi[0-9a-f]{32}|lin_api_[A-Za-z0-9]{30,}|ntn_[A-Za-z0-9]{30,}|secret_[A-Za-z0-9]{40,}"
         r"|hv[sbr]\.[\w-]{20,}|ls(?:v2)?_?_(?:pt|sk)_[\w]{20,}|pcsk_\w{30,}|sbp_[0-9a-f]{40}|NRAK-[A-Z0-9]{27}"
         r"|sntrys_[\w=+/-]{30,}|glsa_\w{30,}|glc_[\w=+/-]{30,}|key-[0-9a-f]{32}\b"
-        r"|sq0(?:atp|csp)-[\w-]{20,}|(?:SK|AC)[0-9a-f]{32}\b|\d{8,10}:AA[\w-]{33}|AGE-SECRET-KEY-1[A-Z0-9]{50,}"
+        r"|sq0(?:atp|csp)-[\w-]{20,}|(?:SK|AC)[0-9a-f]{32}(?::[0-9a-f]{32})?\b|\d{8,10}:AA[\w-]{33}|AGE-SECRET-KEY-1[A-Z0-9]{50,}"
         r"|[MNO][A-Za-z0-9]{23,27}\.[\w-]{6}\.[\w-]{27,38}\b|dckr_(?:pat|oat)_[\w-]{20,}|ATATT3[\w=-]{50,}"
         r"|discord(?:app)?\.com/api/webhooks/\d+/[\w-]{20,}|phc_[A-Za-z0-9]{40,}|re_[A-Za-z0-9]{8,}_[A-Za-z0-9]{20,}",
         "SG." + _TAIL[:22] + "." + _TAIL[:43], "dop_v1_" + _HEX, "shpat_" + _HEX[:32], "gsk_" + _TAIL[:52],

@@ -136,3 +136,22 @@ def test_presidio_that_is_not_there_is_told():
     """With the line that installs it, or its model; nothing is downloaded."""
     with pytest.raises((MissingExtra, ConfigError), match=r'pip install "botanu\[pii-nlp\]"|python -m spacy download'):
         presidio()
+
+
+def test_presidio_itself_finds_what_its_recognisers_know():
+    """The real one, on a pipeline without a model; runs where the extra is installed."""
+    analyzer_module = pytest.importorskip("presidio_analyzer", reason='wants pip install "botanu[pii-nlp]"')
+    from presidio_analyzer.nlp_engine import SpacyNlpEngine
+
+    spacy = pytest.importorskip("spacy")
+
+    class Blank(SpacyNlpEngine):
+        def __init__(self) -> None:
+            super().__init__(models=[{"lang_code": "en", "model_name": "blank"}])
+            self.nlp = {"en": spacy.blank("en")}
+
+    title = analyzer_module.PatternRecognizer(supported_entity="TITLE", deny_list=["Dr.", "Prof."])
+    registry = analyzer_module.RecognizerRegistry(recognizers=[title])
+    analyzer = analyzer_module.AnalyzerEngine(registry=registry, nlp_engine=Blank(), supported_languages=["en"])
+    scrubber = Scrubber(detectors=[presidio(analyzer=analyzer, entities=["TITLE"])])
+    assert scrubber.scrub("ask Dr. Who, who@example.com") == "ask [TITLE] Who, [EMAIL]"
