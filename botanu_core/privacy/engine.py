@@ -31,8 +31,9 @@ _NUMBER_START: Final = rb"[\d+(]|[A-Za-z]{2}\d\d"
 # next is no longer looked for: to look at each word of each hit would take the square of the length.
 _PATIENCE: Final = 10_000
 _REREAD: Final = 8
-# Bytes within which what is replaced can be the reason why something else was let go.
+# Bytes within which what is replaced can be the reason why something else was let go: as far as contexts look.
 _NEAR: Final = 200
+_NEAR_ASCII: Final = 50
 
 Region = tuple[int, int]
 """Where to look, in characters."""
@@ -113,7 +114,7 @@ class _Search:
 
     __slots__ = (
         "_data", "_end", "_engine", "_found", "_lanes", "_last_let_go", "_let_go", "_limit", "_looked_at_again",
-        "_near", "_places", "_position", "_spans", "_waiting",
+        "_near", "_places", "_position", "_reach", "_spans", "_waiting",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, data: bytes, is_ascii: bool, limit: int | None) -> None:
@@ -124,6 +125,7 @@ class _Search:
         self._waiting: list[Judged] = []
         self._found: list[Found] = []
         self._position = self._let_go = self._looked_at_again = 0
+        self._reach = _NEAR_ASCII if is_ascii else _NEAR
         self._last_let_go = -_NEAR
         self._end = 0
         self._near: set[int] = set()
@@ -166,7 +168,7 @@ class _Search:
         position = self._behind(lane, *span)
         if judged is None:
             self._last_let_go = span[1]
-            if self._found and span[0] - self._position < _NEAR:
+            if self._found and span[0] - self._position < self._reach:
                 self._near.add(len(self._found) - 1)
         else:
             # What stands between a name and its value is no part of what goes, and may hold something itself.
@@ -194,7 +196,7 @@ class _Search:
             return False
         self._found.append(Found(at, self._places.of(end), pattern))
         self._position = end
-        if start - self._last_let_go < _NEAR:
+        if start - self._last_let_go < self._reach:
             self._near.add(len(self._found) - 1)
         for index, span in enumerate(self._spans):
             if span[0] < end:

@@ -72,7 +72,7 @@ class Lane:
     """Some rows, compiled. Safe to use from several threads; not across a fork, see `Scrubber`."""
 
     __slots__ = (
-        "_first_word", "_landmark", "_opening", "_search", "_single", "_start", "_values", "_which", "rows",
+        "_first_word", "_landmark", "_opening", "_rows_of", "_search", "_single", "_start", "_values", "_which", "rows",
     )  # fmt: skip
 
     def __init__(self, rows: Sequence[Pattern], landmark: bytes = b"") -> None:
@@ -94,6 +94,7 @@ class Lane:
         for regex in ungrouped:
             self._which.Add(regex)
         self._which.Compile()
+        self._rows_of = _set_matcher(self._which)
         grouped = {index: row.regex for index, row in enumerate(rows) if "(?P<value>" in row.regex}
         self._values = {index: _finder(compiled(regex, capture=True), "value") for index, regex in grouped.items()}
         self._single: list[Any] | None = None
@@ -147,8 +148,8 @@ class Lane:
     def judge(self, data: bytes, start: int, end: int) -> Judged | None:
         """What part of a hit is to go; `None` if each row lets it go."""
         escape = 2 if data[start : start + 2] in _ESCAPES else 0
-        indices = self._which.Match(data[start + escape : end])
-        if indices is None:
+        indices = self._rows_of(data[start + escape : end])
+        if not indices:
             # A row that looks at what stands around, such as `^`, matches only in place. Slow, and rare.
             escape = 0
             indices = [index for index, regex in enumerate(self._each()) if regex.fullmatch(data, start, end)]
@@ -232,6 +233,16 @@ def _finder(regex: Any, group: str | None = None) -> Callable[[bytes, int, int],
     except (AttributeError, TypeError, IndexError):
         pass
     return find
+
+
+def _set_matcher(which: Any) -> Callable[[bytes], list[int] | None]:
+    """What says which rows match a whole; the lowest layer again, where it is as we know it."""
+    match: Callable[[bytes], list[int] | None] = which.Match
+    try:
+        lowest: Callable[[bytes], list[int]] = which._set.Match
+        return match if (lowest(_PROBE) or None) != match(_PROBE) else lowest
+    except (AttributeError, TypeError):
+        return match
 
 
 def decoded(data: bytes) -> str:

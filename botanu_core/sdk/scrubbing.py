@@ -29,13 +29,14 @@ _PREFIXES: Final = (
     "gen_ai.tool.call.", "gen_ai.tool.message", "gen_ai.event.content", "gen_ai.retrieval", "gen_ai.evaluation",
     "llm.input_messages", "llm.output_messages", "llm.prompt", "llm.completion", "llm.request", "llm.response",
     "llm.function_call", "llm.invocation_parameters", "input.value", "output.value", "traceloop.entity.",
-    "retrieval.documents", "reranker.", "embedding.embeddings", "tool.parameters", "tool_", "message.", "document.",
-    "ai.prompt", "ai.response", "ai.toolCall", "mlflow.spanInputs", "mlflow.spanOutputs", "langfuse.observation.",
-    "langfuse.trace.", "langsmith.", "lk.", "metadata", "db.statement", "db.query.", "db.params",
-    "db.operation.parameter.", "url.full", "url.query", "url.path", "url.original", "http.url", "http.target",
-    "http.request.header.", "http.response.header.", "http.request.body", "http.response.body", "rpc.request.", "rpc.response.",
-    "rpc.grpc.request.metadata.", "rpc.grpc.response.metadata.", "exception.", "error.message", "graphql.document",
-    "messaging.message.body", "messaging.message.header.", "aws.request", "faas.", "event.body", "process.command",
+    "retrieval.documents", "reranker.", "embedding.embeddings", "tool.parameters", "tool_", "message.",
+    "document.", "ai.prompt", "ai.response", "ai.toolCall", "mlflow.spanInputs", "mlflow.spanOutputs",
+    "langfuse.observation.", "langfuse.trace.", "langsmith.", "lk.", "metadata", "db.statement", "db.query.",
+    "db.params", "db.operation.parameter.", "url.full", "url.query", "url.path", "url.original", "http.url",
+    "http.target", "http.request.header.", "http.response.header.", "http.request.body", "http.response.body",
+    "rpc.request.", "rpc.response.", "rpc.grpc.request.metadata.", "rpc.grpc.response.metadata.", "exception.",
+    "error.message", "graphql.document", "messaging.message.body", "messaging.message.header.", "aws.request",
+    "faas.", "event.body", "process.command",
 )  # fmt: skip
 # The last part of a name that says so, whatever stands before it.
 _WORDS: Final = words(
