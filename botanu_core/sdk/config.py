@@ -12,14 +12,14 @@ from pydantic import ValidationError as Invalid
 
 from botanu_core.errors import ConfigError
 from botanu_core.pricing import Contract
-from botanu_core.sdk import values
+from botanu_core.sdk import scrub_options, values
 from botanu_core.sdk.sources import HEADER_VARIABLES, METRIC_INTERVAL_MS, FilePath, Found, Signal, env, gather, target
 from botanu_core.settings import CAPTURE_VARIABLE, PropagateMode, Settings, captures_on_spans
 
 __all__ = ["BotanuConfig", "Signal"]
 
 _SILENT: Final = frozenset(
-    {"otlp_headers", "api_key", "api_key_host", "baggage_key", "customer_id_key"}
+    {"otlp_headers", "api_key", "api_key_host", "baggage_key", "customer_id_key", "scrub_pseudonym_key"}
 )  # errors do not show what came
 _ALIASES: Final = {"deployment_environment": "environment"}
 _USER_NOTE: Final = "{}: user and password were taken out of the URL and are not sent; give them as otlp_headers"
@@ -58,6 +58,8 @@ _Key = Annotated[SecretStr, BeforeValidator(values.hmac_key)]
 _Form = Annotated[Literal["plain", "hashed"], BeforeValidator(values.customer_form)]
 _Rates = Annotated[dict[str, float], BeforeValidator(values.rates)]
 _Truth = Annotated[bool, BeforeValidator(values.truth)]
+_Patterns = Annotated[tuple[Any, ...], BeforeValidator(scrub_options.patterns)]
+_Detectors = Annotated[tuple[Any, ...], BeforeValidator(scrub_options.detectors)]
 _Semconv = Annotated[Literal["botanu", "otel"], BeforeValidator(values.lower)]
 
 
@@ -93,6 +95,13 @@ class BotanuConfig(BaseModel):
     capture_input: _Truth = True
     capture_output: _Truth = True
     max_content_chars: _Int = Field(4096, ge=1, le=1_000_000, description="be a whole number, 1 to 1000000")
+    scrub_spans: _Truth = True
+    scrub_off: _Words = ()
+    scrub_patterns: _Patterns = ()
+    scrub_replacement: _Text | None = Field(None, description=_TEXT)
+    scrub_pseudonym_key: SecretStr | None = None
+    detectors: _Detectors = ()
+    detector_timeout_s: _Float = Field(1.0, gt=0, le=60, description="be above 0 and at most 60 seconds")
     propagate_to: _Destinations = ("inside",)
     withhold_trace_context: _Truth = False
     trust_inbound: _Trust = "auto"
@@ -256,9 +265,10 @@ def _shown(value: object) -> object:
         return {key: _shown(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_shown(item) for item in value]
-    if isinstance(value, Contract):
-        return value.name
-    return "***" if isinstance(value, SecretStr) else value
+    if isinstance(value, SecretStr):
+        return "***"
+    # A contract, a pattern or a detector is shown by its name.
+    return getattr(value, "name", None) or getattr(value, "__qualname__", None) or value
 
 
 _NAMES: Final = {name: name for name in BotanuConfig.model_fields} | _ALIASES

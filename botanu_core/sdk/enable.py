@@ -17,6 +17,7 @@ from botanu_core.errors import ConfigError
 from botanu_core.log import logger
 from botanu_core.model.pseudonym import pseudonym
 from botanu_core.pricing import Contract, PriceBook, UnpricedModel, load_contract
+from botanu_core.privacy.scrubber import Scrubber, activate_scrubber, default_scrubber
 from botanu_core.runtime import billing, guard, redirects, telemetry
 from botanu_core.runtime.propagator import BotanuPropagator
 from botanu_core.sdk import grounds
@@ -24,6 +25,7 @@ from botanu_core.sdk.config import BotanuConfig
 from botanu_core.sdk.grounds import Ground
 from botanu_core.sdk.instrument import InstrumentReport, switch_off, switch_on
 from botanu_core.sdk.outlet import renewed
+from botanu_core.sdk.scrub_options import scrubber_of
 from botanu_core.sdk.signals import Signals, resource_of
 from botanu_core.version import __version__
 
@@ -75,8 +77,9 @@ class Report:
 class _Enabled:
     """All that one `enable()` brought, and `disable()` takes away."""
 
-    def __init__(self, config: BotanuConfig) -> None:
+    def __init__(self, config: BotanuConfig, scrubber: Scrubber | None) -> None:
         self.config = config
+        self._scrubber = scrubber
         self.instruments: tuple[InstrumentReport, ...] = ()
         self._all_sent: bool | None = None
         found = grounds.find()
@@ -90,6 +93,8 @@ class _Enabled:
             raise
         self._use_signals()
         self.instruments = tuple(switch_on(config.instrument, config.skip_instruments))
+        if scrubber is not None:
+            activate_scrubber(scrubber)
         telemetry.watch(self.look)
         telemetry.on_farewell(flush)
 
@@ -168,6 +173,11 @@ class _Enabled:
         if self.own is not None:
             grounds.leave(self.own)
 
+    def forget_scrubber(self) -> None:
+        """Go back to the scrubber that was in force before, unless another has been put in force since."""
+        if self._scrubber is not None and default_scrubber() is self._scrubber:
+            activate_scrubber(None)
+
     def report(self) -> Report:
         """What is on."""
         ground = self.ground
@@ -225,9 +235,10 @@ def enable(config: BotanuConfig | None = None, **fields: Any) -> Report:
         if _is_switched_off():
             return _off()
         prices = PriceBook(_contracts(chosen)).warm()  # half a second here, not in the first call
+        scrubber = scrubber_of(chosen)
         settings.activate(replace(chosen.settings(), in_baggage=True, prices=prices))
         try:
-            _state.enabled = _Enabled(chosen)
+            _state.enabled = _Enabled(chosen, scrubber)
         except BaseException:
             settings.activate(None)
             raise
@@ -281,7 +292,10 @@ def disable(timeout_s: float | None = None) -> bool:
         billing.reset()
         enabled.take_away()
         settings.activate(None)
-    return enabled.shut_down(enabled.config.shutdown_timeout_s if timeout_s is None else timeout_s)
+    try:
+        return enabled.shut_down(enabled.config.shutdown_timeout_s if timeout_s is None else timeout_s)
+    finally:
+        enabled.forget_scrubber()  # the last spans left by it
 
 
 def doctor(file: TextIO | None = None) -> Report:

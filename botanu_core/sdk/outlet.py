@@ -25,6 +25,7 @@ from botanu_core.log import warn_once
 from botanu_core.runtime import guard
 from botanu_core.sdk.config import BotanuConfig, Signal
 from botanu_core.sdk.ending import readers_of, shut_within, within
+from botanu_core.sdk.scrubbing import scrubbed
 
 __all__ = [
     "CountedBatch",
@@ -156,13 +157,16 @@ if hasattr(os, "register_at_fork"):
 
 
 class SpanOutlet(SpanExporter):
-    """Spans."""
+    """Spans; `scrub`: without what people said on those that others made."""
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: Outlet, *, scrub: bool) -> None:
         self.outlet = outlet
+        self._scrub = scrub
 
     def export(self, spans: Any) -> SpanExportResult:
         """Send a batch."""
+        if self._scrub:
+            spans = scrubbed(spans)
         return SpanExportResult.SUCCESS if self.outlet.send(spans, len(spans)) else SpanExportResult.FAILURE
 
     def shutdown(self) -> None:
@@ -239,7 +243,7 @@ class CountedBatch(BatchSpanProcessor):
 
     def __init__(self, outlet: Outlet, config: BotanuConfig) -> None:
         super().__init__(
-            SpanOutlet(outlet),
+            SpanOutlet(outlet, scrub=config.scrub_spans),
             **_batching(config),
         )
         self.outlet = outlet

@@ -36,6 +36,12 @@ VARIABLES = [
     ("BOTANU_PRICE_CONTRACTS", "prices.yaml", "price_contracts", ["prices.yaml"]),
     ("BOTANU_CONTENT_CAPTURE_RATE", "0.25", "content_capture_rate", 0.25),
     ("BOTANU_MAX_CONTENT_CHARS", "100", "max_content_chars", 100),
+    ("BOTANU_SCRUB_SPANS", "No", "scrub_spans", False),
+    ("BOTANU_SCRUB_OFF", "ip, phone", "scrub_off", ["ip", "phone"]),
+    ("BOTANU_SCRUB_REPLACEMENT", "[REMOVED]", "scrub_replacement", "[REMOVED]"),
+    ("BOTANU_SCRUB_PSEUDONYM_KEY", SECRET * 2, "scrub_pseudonym_key", "***"),
+    ("BOTANU_DETECTORS", "presidio,shop.privacy:names", "detectors", ["presidio", "shop.privacy:names"]),
+    ("BOTANU_DETECTOR_TIMEOUT_S", "0.2", "detector_timeout_s", 0.2),
     ("BOTANU_PROPAGATE_TO", "Never", "propagate_to", ["never"]),
     (
         "BOTANU_PROPAGATE_TO",
