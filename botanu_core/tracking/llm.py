@@ -218,8 +218,7 @@ class LLMTracker(Tracker):
             return self
         try:
             if self._capturing is None:
-                run_id = self._run.run_id if self._run is not None else None
-                self._capturing = capture_decided(run_id, known.content_capture_rate)
+                self._capturing = self._may_capture(known.content_capture_rate)
             if self._capturing:
                 limit = known.max_content_chars
                 if type(max_chars) is int and 0 < max_chars < limit:
@@ -228,6 +227,12 @@ class LLMTracker(Tracker):
         except Exception as error:
             guard.failed("capture", error)
         return self
+
+    def _may_capture(self, rate: float) -> bool:
+        run = self._run
+        if run is not None and run.carried.get(sc.CAPTURE) == "off":
+            return False  # said by the adapter that opened the run, here or upstream
+        return capture_decided(run.run_id if run is not None else None, rate)
 
     def _close(self, duration_s: float) -> None:
         try:

@@ -1,0 +1,61 @@
+"""One HTTP request as ASGI leads it, and which message is the last of its response."""
+
+from typing import Final
+
+from botanu_core import adapter
+from botanu_fastapi._connection import Connection, Message, Receive, Scope, Send
+
+__all__ = ["Http"]
+
+_TRAILERS: Final = "http.response.trailers"
+# Messages that may be the last of a response, and what says that they are not.
+_MORE: Final = {
+    "http.response.body": "more_body",
+    "http.response.zerocopysend": "more_body",
+    "http.response.pathsend": "",
+    _TRAILERS: "more_trailers",
+}
+
+
+class Http(Connection):
+    """A request and its response."""
+
+    __slots__ = ("_is_complete", "_trailers")
+
+    def __init__(self, options: adapter.WebOptions, scope: Scope, receive: Receive, send: Send) -> None:
+        self._is_complete = self._trailers = False
+        super().__init__(options, scope, receive, send)
+
+    async def receive(self) -> Message:
+        """Pass a message on, and see whether the client has gone away."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.client_is_gone = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on; the run ends with the last one of the response."""
+        kind = message["type"]
+        if kind == "http.response.start":
+            self.started(message["status"])
+            self._trailers = bool(message.get("trailers"))
+            message = self.with_run(message)
+        more = _MORE.get(kind)
+        is_last = more is not None and not message.get(more) and (kind == _TRAILERS or not self._trailers)
+        if is_last and not self.run.owns_span:
+            # Its maker ends it when this message has gone out.
+            self.finish()
+        try:
+            await self._send(message)
+        except OSError:
+            self.client_is_gone = True
+            raise
+        if is_last:
+            # Behind a 5xx there may come the exception it stands for: where this is outside of what answers for it.
+            self._is_complete = True
+            if self.status < 500:
+                self.finish()
+
+    def over(self, error: BaseException | None = None) -> None:
+        """The application has returned or raised."""
+        self.ended(error, is_complete=self._is_complete)
