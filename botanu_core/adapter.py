@@ -19,8 +19,9 @@ from botanu_core.semconv import (
     URL_PATH,
 )
 from botanu_core.web.body import AsyncBody, Body, body_of
+from botanu_core.web.environ import EnvironExchange, bodiless
 from botanu_core.web.exchange import Exchange, is_excluded, is_preflight
-from botanu_core.web.headers import EXPOSE, exposing, extracted_from_environ, with_run
+from botanu_core.web.headers import EXPOSE, exposing, with_run
 from botanu_core.web.options import OPTIONS, Options, Problem, WebOptions, prefixed, problems_of
 from botanu_core.wire.carrier import Inbound, from_asgi, from_environ, from_mapping
 
@@ -37,6 +38,7 @@ __all__ = [
     "AsyncBody",
     "Body",
     "ConfigError",
+    "EnvironExchange",
     "Exchange",
     "Inbound",
     "MissingExtra",
@@ -46,10 +48,10 @@ __all__ = [
     "WebOptions",
     "accept",
     "activate",
+    "bodiless",
     "body_of",
     "deactivate",
     "exposing",
-    "extracted_from_environ",
     "failed",
     "farewell",
     "from_asgi",

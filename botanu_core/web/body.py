@@ -49,12 +49,15 @@ class Body(Iterator[T]):
             self._exchange.ended(error)
             raise
         if item is _OVER:
-            self._exchange.finish()
+            self._exchange.ended(is_complete=self._exchange.status != 0)
             raise StopIteration
         return item  # type: ignore[return-value]  # it is not the sentinel
 
     def close(self) -> None:
-        """The server wants no more: before the last chunk that means that nobody does. The inner `close` runs once."""
+        """The server wants no more: before the last chunk that means that nobody does. The inner `close` runs once.
+
+        Of an answer that has no body, servers may ask for none: that is no sign of anybody having left.
+        """
         if self._is_closed:
             return
         self._is_closed = True
@@ -65,7 +68,7 @@ class Body(Iterator[T]):
         except BaseException as error:
             self._exchange.ended(error)
             raise
-        self._exchange.finish("canceled")
+        self._exchange.finish("canceled" if self._exchange.has_body else None)
 
 
 class SizedBody(Body[T]):
@@ -96,7 +99,7 @@ class AsyncBody(AsyncIterator[T]):
                 self._steps = self._context.run(aiter, self._given)
             item: T = await Awaited(self._context, _next(self._steps))
         except StopAsyncIteration:
-            self._exchange.finish()
+            self._exchange.ended(is_complete=self._exchange.status != 0)
             raise
         except BaseException as error:
             self._exchange.ended(error)
@@ -112,4 +115,4 @@ class AsyncBody(AsyncIterator[T]):
         except BaseException as error:
             self._exchange.ended(error)
             raise
-        self._exchange.finish("canceled")
+        self._exchange.finish("canceled" if self._exchange.has_body else None)

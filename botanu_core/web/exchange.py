@@ -98,6 +98,11 @@ class Exchange:
         """The current context with what the global propagator reads off the request."""
         return get_current()
 
+    @property
+    def has_body(self) -> bool:
+        """Whether HTTP lets this response have a body."""
+        return self.method != "HEAD" and self.status not in (204, 304)
+
     # --- what an adapter does -----------------------------------------------------------------------------------
 
     def activate(self) -> Activation:
@@ -196,6 +201,7 @@ class Exchange:
 
     def _identify_rest(self) -> None:
         self._unasked = False
+        self._native = None  # one that is made now may know more
         for name, failure in self._identify().items():
             warn_once(f"extractor.{name}", "the function given for %s %s; the request goes on without", name, failure)
 
