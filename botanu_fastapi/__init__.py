@@ -49,10 +49,10 @@ class BotanuMiddleware:
             await self.app(scope, exchange.receive, exchange.send)
         except BaseException as error:
             adapter.deactivate(activation)
-            exchange.over(error)
+            exchange.ended(error)
             raise
         adapter.deactivate(activation)
-        exchange.over()
+        exchange.ended()
 
 
 def _exchange(options: adapter.WebOptions, scope: Scope, receive: Receive, send: Send) -> "Http | Websocket | None":

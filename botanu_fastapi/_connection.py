@@ -30,11 +30,16 @@ class Connection(adapter.Exchange):
     """
 
     framework: ClassVar[str] = "fastapi"
-    __slots__ = ("_receive", "_scope", "_send")
+    __slots__ = ("_code", "_is_over", "_names", "_receive", "_scope", "_send", "_trailers")
 
     def __init__(self, options: adapter.WebOptions, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope, self._receive, self._send = scope, receive, send
-        super().__init__(options, scope, adapter.from_asgi(scope), scope.get("method", "GET"), scope["path"])
+        self._trailers = self._is_over = False
+        self._code: int | None = None
+        # All names in one text: most requests bring nothing of ours, and one look at it says so.
+        self._names = names = b"\n".join([name for name, _ in scope.get("headers") or ()]).lower()
+        inbound = adapter.from_asgi(scope) if b"baggage" in names or b"x-botanu-run" in names else _NOTHING
+        super().__init__(options, scope, inbound, scope.get("method", "GET"), scope["path"])
 
     def native(self) -> object:
         return native(self._scope)
@@ -44,30 +49,36 @@ class Connection(adapter.Exchange):
 
     def extracted(self) -> Context:
         context = get_current()
-        scope = self._scope
-        if adapter.propagation_fields().isdisjoint([name.lower() for name, _ in scope.get("headers") or ()]):
+        names = self._names
+        for field in adapter.propagation_fields():
+            if field in names:
+                break
+        else:
             return context
         try:
-            return propagate.extract(scope, context, _GETTER)
+            return propagate.extract(self._scope, context, _GETTER)
         except Exception as error:
             adapter.failed("extract", error)
             return context
 
     def with_run(self, message: Message) -> Message:
         """A message that begins a response, with our header: a new one, for applications may send theirs again."""
-        name = self.options.response_header
-        if name is None:
+        options = self.options
+        if options.response_header is None:
             return message
-        key = name.encode()
+        key = options.header_line
         headers = [pair for pair in message.get("headers") or () if pair[0].lower() != key]
         headers.append((key, self.run.run_id.encode()))
-        if self.options.expose_header:
+        if options.expose_header:
             exposed = b", ".join(value for other, value in headers if other.lower() == _EXPOSE)
             headers = [pair for pair in headers if pair[0].lower() != _EXPOSE]
-            headers.append((_EXPOSE, adapter.exposing(exposed.decode("latin-1"), name).encode("latin-1")))
+            headers.append(
+                (_EXPOSE, adapter.exposing(exposed.decode("latin-1"), options.response_header).encode("latin-1"))
+            )
         return {**message, "headers": headers}
 
 
+_NOTHING: Final = adapter.Inbound()
 _EXPOSE: Final = adapter.EXPOSE.lower().encode()
 
 

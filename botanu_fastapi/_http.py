@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from botanu_core import adapter
-from botanu_fastapi._connection import Connection, Message, Receive, Scope, Send
+from botanu_fastapi._connection import Connection, Message
 
 __all__ = ["Http"]
 
@@ -20,11 +19,7 @@ _MORE: Final = {
 class Http(Connection):
     """A request and its response."""
 
-    __slots__ = ("_is_complete", "_trailers")
-
-    def __init__(self, options: adapter.WebOptions, scope: Scope, receive: Receive, send: Send) -> None:
-        self._is_complete = self._trailers = False
-        super().__init__(options, scope, receive, send)
+    __slots__ = ()
 
     async def receive(self) -> Message:
         """Pass a message on, and see whether the client has gone away."""
@@ -52,10 +47,6 @@ class Http(Connection):
             raise
         if is_last:
             # Behind a 5xx there may come the exception it stands for: where this is outside of what answers for it.
-            self._is_complete = True
+            self.is_complete = True
             if self.status < 500:
                 self.finish()
-
-    def over(self, error: BaseException | None = None) -> None:
-        """The application has returned or raised."""
-        self.ended(error, is_complete=self._is_complete)

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from botanu_core import adapter
-from botanu_fastapi._connection import Connection, Message, Receive, Scope, Send
+from botanu_fastapi._connection import Connection, Message
 
 __all__ = ["Websocket"]
 
@@ -19,18 +18,13 @@ _OWN_FAULTS: Final = frozenset({1011, 1012, 1013, 1014})
 class Websocket(Connection):
     """A connection. Its outcome is told by who ends it, and by which close code."""
 
-    __slots__ = ("_code", "_is_closed")
-
-    def __init__(self, options: adapter.WebOptions, scope: Scope, receive: Receive, send: Send) -> None:
-        self._code: int | None = None
-        self._is_closed = False
-        super().__init__(options, scope, receive, send)
+    __slots__ = ()
 
     async def receive(self) -> Message:
         """Pass a message on, and see whether the client has said goodbye, or gone without."""
         message = await self._receive()
-        if message["type"] == "websocket.disconnect" and not self._is_closed:
-            self._is_closed = True
+        if message["type"] == "websocket.disconnect" and not self._is_over:
+            self._is_over = True
             self._code = message.get("code", _NO_STATUS)
             self.client_is_gone = self._code not in _GOODBYES or not self.status
         return message
@@ -44,8 +38,8 @@ class Websocket(Connection):
         elif kind == "websocket.http.response.start":
             self.started(message["status"])
             message = self.with_run(message)
-        elif kind == "websocket.close" and not self._is_closed:
-            self._is_closed = True
+        elif kind == "websocket.close" and not self._is_over:
+            self._is_over = True
             self._code = message.get("code", 1000)
             if not self.status:
                 self.started(_FORBIDDEN)  # so servers answer a handshake that is closed
@@ -55,12 +49,13 @@ class Websocket(Connection):
             self.client_is_gone = True
             raise
 
-    def over(self, error: BaseException | None = None) -> None:
+    def ended(self, error: BaseException | None = None) -> None:
         """The application has returned or raised."""
-        if error is not None and self._is_closed and type(error).__name__ == "WebSocketDisconnect":
+        if error is not None and self._is_over and type(error).__name__ == "WebSocketDisconnect":
             error = None  # how Starlette tells the application what the client has said
         if error is not None or self.status != _SWITCHING or self._code is None or self.client_is_gone:
-            self.ended(error, is_complete=self.status != 0 and not self.client_is_gone)
+            self.is_complete = self.status != 0 and not self.client_is_gone
+            super().ended(error)
         elif self._code in _GOODBYES:
             self.finish("success")
         elif self._code in _OWN_FAULTS:

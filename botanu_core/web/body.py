@@ -29,6 +29,11 @@ async def _ended(close: Callable[[], Awaitable[object]]) -> None:
     await close()
 
 
+def _all_out(exchange: Exchange) -> None:
+    exchange.is_complete = exchange.status != 0  # a body without a response is none
+    exchange.ended()
+
+
 class Body(Iterator[T]):
     """A sync body. Its steps share a context: what it makes current stays its own, in whatever thread it is asked."""
 
@@ -49,7 +54,7 @@ class Body(Iterator[T]):
             self._exchange.ended(error)
             raise
         if item is _OVER:
-            self._exchange.ended(is_complete=self._exchange.status != 0)
+            _all_out(self._exchange)
             raise StopIteration
         return item  # type: ignore[return-value]  # it is not the sentinel
 
@@ -99,7 +104,7 @@ class AsyncBody(AsyncIterator[T]):
                 self._steps = self._context.run(aiter, self._given)
             item: T = await Awaited(self._context, _next(self._steps))
         except StopAsyncIteration:
-            self._exchange.ended(is_complete=self._exchange.status != 0)
+            _all_out(self._exchange)
             raise
         except BaseException as error:
             self._exchange.ended(error)

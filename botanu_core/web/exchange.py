@@ -45,24 +45,37 @@ class Exchange:
         run: Of this request; it has its span.
         context: What is to be current beside the run while the request is served.
         status: Of the response; 0 before there is one.
+        is_complete: Set it when all of the response is out, where that is known before the framework returns.
         client_is_gone: Set it when that is heard of.
     """
 
     framework: ClassVar[str] = "web"
 
-    __slots__ = ("_caught", "_native", "_unasked", "client_is_gone", "context", "method", "options", "run", "status")
+    __slots__ = (
+        "_caught",
+        "_native",
+        "_unasked",
+        "client_is_gone",
+        "context",
+        "is_complete",
+        "method",
+        "options",
+        "run",
+        "status",
+    )
 
     def __init__(
         self, options: WebOptions, carrier: MutableMapping[str, Any], inbound: Inbound, method: str, path: str
     ) -> None:
         self.options = options
         # A method that nobody has heard of would make a span name, and a series, of its own.
-        self.method = method if method in _METHODS else "HTTP"
+        is_known = method in _METHODS
+        self.method = method if is_known else "HTTP"
         self.status = 0
-        self.client_is_gone = False
+        self.client_is_gone = self.is_complete = False
         self._caught: BaseException | None = None
         self._native: Any = None
-        self._unasked = bool(options.ids)
+        self._unasked = options.ids != ()
         self.run = run = accept(inbound, trust=options.trust_inbound)
         if options.workflow is not None and run.workflow is None:
             run.fill(workflow=options.workflow)
@@ -79,7 +92,7 @@ class Exchange:
             run.start(
                 self.method,
                 SpanKind.SERVER,
-                {sc.HTTP_REQUEST_METHOD: method if method in _METHODS else "_OTHER", sc.URL_PATH: path},
+                {sc.HTTP_REQUEST_METHOD: method if is_known else "_OTHER", sc.URL_PATH: path},
                 self.context,
             )
         carrier[SCOPE_KEY] = run
@@ -119,19 +132,18 @@ class Exchange:
         """The framework answers for `error`; if its answer is a 5xx, that is why."""
         self._caught = error
 
-    def ended(self, error: BaseException | None = None, *, is_complete: bool = True) -> None:
+    def ended(self, error: BaseException | None = None) -> None:
         """It is over: the framework has returned or raised. The response may have been over long before.
 
         Args:
             error: What the framework raised to its server.
-            is_complete: Whether all of the response was given away.
         """
         if self.run.ended:
             return
         if error is None:
             # Servers cancel the body of a client that went away, and the application then returns as if all were well.
             incomplete = "canceled" if self.client_is_gone else "failed"
-            self.finish(None if is_complete else incomplete)
+            self.finish(None if self.is_complete else incomplete)
         elif self.client_is_gone and _is_of_leaving(error):
             self.finish("canceled")
         else:
@@ -169,28 +181,26 @@ class Exchange:
     # --- what is written ----------------------------------------------------------------------------------------
 
     def _known(self, error: BaseException | None) -> dict[str, str | int]:
+        """What the span is to carry besides; its name and status are set."""
         known: dict[str, str | int] = {}
         try:
             if self._unasked:
                 self._identify_rest()
-            self._describe(known, error)
+            run, span = self.run, self.run.span
+            if not span.is_recording():
+                return known
+            if self.status:
+                known[sc.HTTP_RESPONSE_STATUS_CODE] = self.status
+            if self.status >= 500 and error is None and run.owns_span:
+                span.set_status(StatusCode.ERROR)
+            route = self.route()
+            if route is not None:
+                known[sc.HTTP_ROUTE] = route
+                if run.owns_span:
+                    span.update_name(f"{self.method} {route}")
         except Exception as failure:
             guard.failed(self.framework, failure)
         return known
-
-    def _describe(self, known: dict[str, str | int], error: BaseException | None) -> None:
-        run, span = self.run, self.run.span
-        if not span.is_recording():
-            return
-        if self.status:
-            known[sc.HTTP_RESPONSE_STATUS_CODE] = self.status
-        if self.status >= 500 and error is None and run.owns_span:
-            span.set_status(StatusCode.ERROR)
-        route = self.route()
-        if route is not None:
-            known[sc.HTTP_ROUTE] = route
-            if run.owns_span:
-                span.update_name(f"{self.method} {route}")
 
     # --- what the application's functions say -------------------------------------------------------------------
 

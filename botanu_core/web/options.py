@@ -4,7 +4,7 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypedDict
 
 from botanu_core import settings
@@ -64,6 +64,9 @@ class WebOptions:
         trust_inbound: Whose runs are taken, instead of the configured answer.
         capture: Whether content of these runs may be captured where it is configured; of all, or asked for each.
         on_error: Asked about the exception that ends a run: the outcome's status, or `None` for the usual one.
+        excludes: Whether anything is to be passed by.
+        asks: Whether a function of the request is given.
+        header_line: The name of `response_header` as bytes.
     """
 
     ids: tuple[tuple[str, Extractor], ...] = ()
@@ -76,16 +79,16 @@ class WebOptions:
     trust_inbound: TrustMode | None = None
     capture: bool | Extractor = True
     on_error: Callable[[BaseException, Any], object] | None = None
+    excludes: bool = field(init=False)
+    asks: bool = field(init=False)
+    header_line: bytes = field(init=False)
 
-    @property
-    def excludes(self) -> bool:
-        """Whether anything is to be passed by."""
-        return bool(self.paths or self.prefixes or self.tests)
-
-    @property
-    def asks(self) -> bool:
-        """Whether a function of the request is given."""
-        return bool(self.ids or self.tests or self.on_error is not None or callable(self.capture))
+    def __post_init__(self) -> None:
+        # Every request looks at these: worked out once.
+        asks = bool(self.ids or self.tests or self.on_error is not None or callable(self.capture))
+        object.__setattr__(self, "excludes", bool(self.paths or self.prefixes or self.tests))
+        object.__setattr__(self, "asks", asks)
+        object.__setattr__(self, "header_line", (self.response_header or "").encode())
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
