@@ -26,7 +26,9 @@ class Websocket(Connection):
         if message["type"] == "websocket.disconnect" and not self._is_over:
             self._is_over = True
             self._code = message.get("code", _NO_STATUS)
-            self.client_is_gone = self._code not in _GOODBYES or not self.status
+            # uvicorn says 1005 of a connection that was lost, too; of a goodbye without a code it has a reason, "".
+            is_lost = self._code == _NO_STATUS and "reason" not in message
+            self.client_is_gone = is_lost or self._code not in _GOODBYES or not self.status
         return message
 
     async def send(self, message: Message) -> None:

@@ -179,6 +179,24 @@ class TestHowItEnds:
         assert outcome(exported) == expected
         assert own(exported).status.status_code is StatusCode.UNSET
 
+    def test_a_connection_that_is_lost_is_no_goodbye(self, exported):
+        """uvicorn's word for it is that of a goodbye without a code, less the reason."""
+        messages = [{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1005}]
+
+        async def app(scope, receive, send):
+            await receive()
+            await send({"type": "websocket.accept"})
+            await receive()
+
+        async def receive():
+            return messages.pop(0)
+
+        async def send(message):
+            pass
+
+        asyncio.run(BotanuMiddleware(app)({"type": "websocket", "path": "/", "headers": []}, receive, send))
+        assert outcome(exported) == "canceled"
+
     @pytest.mark.parametrize(
         ("code", "expected"),
         [(1000, "success"), (1001, "success"), (1011, "failed"), (1013, "failed"), (1003, None), (1008, None),
