@@ -24,6 +24,7 @@ COST_CENTER: Final = "botanu.cost_center"
 REGION: Final = "botanu.region"
 DEADLINE: Final = "botanu.deadline"  # baggage only
 CANCELLED: Final = "botanu.cancelled"  # baggage only
+CAPTURE: Final = "botanu.capture"  # baggage only
 
 # --- the run's own span, and what leaves when it ends -----------------------------------------------------------
 RUN_STARTED: Final = "botanu.run.started"  # span event

@@ -254,8 +254,7 @@ class LLMTracker(Tracker):
         try:
             if self._capturing is None:
                 run = self._run
-                rate = known.capture_rate(run.workflow if run is not None else None)
-                self._capturing = capture_decided(run.run_id if run is not None else None, rate)
+                self._capturing = self._may_capture(known.capture_rate(run.workflow if run is not None else None))
             if self._capturing:
                 limit = known.max_content_chars
                 if type(max_chars) is int and 0 < max_chars < limit:
@@ -271,6 +270,12 @@ class LLMTracker(Tracker):
             parent_id = around.get_span_context().span_id if around is not None else 0
             self._call = billing.open_call(self._run, self.span.get_span_context().span_id, parent_id)
             self._call.teller = self
+
+    def _may_capture(self, rate: float) -> bool:
+        run = self._run
+        if run is not None and run.carried.get(sc.CAPTURE) == "off":
+            return False  # said by the adapter that opened the run, here or upstream
+        return capture_decided(run.run_id if run is not None else None, rate)
 
     def _close(self, duration_s: float) -> None:
         if self._call is not None:
