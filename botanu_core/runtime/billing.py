@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
-from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
+from opentelemetry.trace import Span, SpanContext
 
 from botanu_core import semconv as sc
 from botanu_core import settings
@@ -18,7 +17,6 @@ from botanu_core.ledger.run_ledger import Call, RunLedger, undecided
 from botanu_core.ledger.sighting import Sighting
 from botanu_core.pricing.cost import UNPRICED, Cost
 from botanu_core.runtime import guard, telemetry
-from botanu_core.runtime.current import SPAN_KEY
 
 __all__ = [
     "Billed", "closed", "end_call", "end_told", "open_call", "open_spans", "outside", "publish", "reset", "settle",
@@ -355,8 +353,7 @@ def publish(entries: Iterable[LedgerEntry]) -> None:
             if entry.is_unpriced:
                 _note_unpriced(entry)
             if emit is not None:
-                span: Span = NonRecordingSpan(entry.span_context)
-                emit(sc.LEDGER_ENTRY, entry.attributes(), Context({SPAN_KEY: span}))
+                emit(sc.LEDGER_ENTRY, entry.attributes, entry.span_context)
             if instruments is not None:
                 _add_up(instruments, entry)
         except Exception as error:
