@@ -350,17 +350,14 @@ class RunContext:
         """What only the opener says: the `botanu.run.completed` event, the counter and the histogram."""
         emit = telemetry.event_emitter()
         if emit is not None:
-            emit(
-                sc.RUN_COMPLETED,
-                {
-                    **self.attributes,
-                    **said,
-                    sc.RUN_STARTED_AT: self._started_ns,
-                    sc.RUN_ENDED_AT: self._started_ns + duration_ns,
-                    sc.RUN_DURATION_MS: duration_ns / 1e6,
-                },
-                Context({SPAN_KEY: self.span}),
-            )
+            completed = {
+                **self.attributes,
+                **said,
+                sc.RUN_STARTED_AT: self._started_ns,
+                sc.RUN_ENDED_AT: self._started_ns + duration_ns,
+                sc.RUN_DURATION_MS: duration_ns / 1e6,
+            }
+            emit(sc.RUN_COMPLETED, lambda: completed, self.span.get_span_context())
         # After the event, which bills are made from: a meter that fails costs the metric only.
         instruments = telemetry.instruments()
         if instruments is None:

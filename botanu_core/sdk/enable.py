@@ -99,7 +99,12 @@ class _Enabled:
         telemetry.on_farewell(flush)
 
     def _use_signals(self) -> None:
-        telemetry.use(meter_provider=self.signals.meter_provider, logger_provider=self.signals.logger_provider)
+        signals = self.signals
+        telemetry.use(
+            meter_provider=signals.meter_provider,
+            logger_provider=signals.logger_provider,
+            put_event=signals.events.put if signals.events is not None else None,
+        )
 
     def _wrap_propagator(self) -> BotanuPropagator:
         current = propagate.get_global_textmap()

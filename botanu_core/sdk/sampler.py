@@ -58,10 +58,8 @@ class RunSampler(Sampler):
         run: Mapping[str, Any] | None = attributes if is_ours else run_attributes(parent_context)
         decision = result.decision
         if decision is Decision.DROP:
-            if is_ours or not (
-                (kind in _CALLERS and run is not None)
-                or looks_billable(name, attributes)
-                or _is_inside_a_call(parent_context)
+            if not _is_inside_a_call(parent_context) and (
+                is_ours or not ((kind in _CALLERS and run is not None) or looks_billable(name, attributes))
             ):
                 return result
             # A dropped result carries no attributes; this span needs its own to say where it goes.
@@ -79,7 +77,7 @@ class RunSampler(Sampler):
 
 def _is_inside_a_call(context: Context | None) -> bool:
     around = get_current_span(context).get_span_context().span_id
-    return around != 0 and (call := open_spans.get(around)) is not None and call.is_open
+    return around != 0 and (call := open_spans.get(around)) is not None and call.nearest_open() is not None
 
 
 def tracers_of(provider: TracerProvider) -> list[Any] | None:

@@ -313,6 +313,11 @@ class LLMTracker(Tracker):
         if self._is_unpriced and error is None and settings.current().strict_prices:
             raise UnpricedModel(f"no price is known for {self._provider}/{self._model}: add a rule or an alias")
 
+    def give_up(self) -> None:
+        """End the call with what is known of it: the process ends, and nobody will."""
+        self.set_stream_over()
+        super().finish()
+
     def sighting(self) -> Sighting:
         """What is known of the call by now."""
         late, response = self._late, self._response

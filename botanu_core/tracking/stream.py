@@ -1,8 +1,10 @@
 """A client's stream, read by its caller as ever, while its call stays open until it is really over."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
+from botanu_core.pricing import UnpricedModel
 from botanu_core.tracking.llm import LLMTracker
 from botanu_core.tracking.response import field
 
@@ -66,8 +68,9 @@ class _Watched:
         self._botanu_tracker.finish(error)
 
     def __del__(self) -> None:
-        # Dropped half-way: the call ends with what was seen of it.
-        self._over()
+        # Dropped half-way: the call ends with what was seen of it. Nobody would hear of an unknown price.
+        with suppress(UnpricedModel):
+            self._over()
 
 
 class _Stream(_Watched):
