@@ -133,7 +133,7 @@ def is_told(hit: Hit) -> bool:
     """Whether a sentence tells a password: "the password is hunter2"."""
     lead = hit.text[: len(hit.text) - len(hit.value)].lower()
     verbless = lead.strip("\"'`“«„ \t").isalpha()
-    if lead.startswith(("pin", "passcode", "otp")) and re.fullmatch(r"\d{4,8}\.?", hit.value):
+    if (lead.startswith(("pin", "passcode", "otp")) or " code" in lead) and re.fullmatch(r"\d{4,8}\.?", hit.value):
         return not verbless
     if not (_is_value(hit.value) and _looks_secret(hit.value)) or re.fullmatch(_REFERENCE, hit.value.rstrip("!.;")):
         return False

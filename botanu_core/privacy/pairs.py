@@ -27,6 +27,7 @@ _BARE: Final = r"""(?:[^\s"'`,;&<>()\[\]{}\\]|\\[^nrt"'\s])+"""
 
 _TOLD_NAMES: Final = (
     rf"(?:{START}(?:password|passcode|passphrase|pin(?: code| number)?|otp|pwd|token|secret|api[ _-]?key|"
+    r"(?:verification|security|one-time|confirmation) code|"
     r"access[ _-]?key|passwort|kennwort|contraseña|clave|senha|mot de passe|wachtwoord)|пароль|密码|口令|パスワード)"
     r"(?:[ \t]+(?:for|of|on|für|de|del|da|du|para)(?:[ \t]+[\w.@'-]+){1,3})?"
 )
@@ -79,6 +80,12 @@ ROWS: Final = (
         rf"(?:{NAME})\??[ \t]*:[ \t]*[A-Za-z_][\w.\[\]|<>]*[ \t]*=[ \t]*(?P<value>{_QUOTED})",
         ('let token: string = "abc123def"', "password: Final[str] = 'hunter2'"),
         ('token: str = ""', "password: str = input('Password: ')"),
+    ),
+    _row(
+        named.is_cell,
+        rf"(?-i:\bENV)[ \t]+\w*(?:{NAME})[ \t]+(?P<value>[^\s=]+)",
+        ("ENV API_TOKEN abc123def",),
+        ("ENV TOKEN=", "ENV PASSWORD required"),
     ),
     _row(
         named.is_braced,
@@ -198,6 +205,7 @@ ROWS: Final = (
             "the password is hunter2.",
             "I changed my password to Winter2024!",
             "the PIN is 4711",
+            "Your verification code: 493021",
             "Das Passwort ist geheim123",
             "the password for the admin account is P@ssw0rd",
             "user root and password toor99",
