@@ -1,11 +1,14 @@
 """One HTTP request as ASGI leads it, and which message is the last of its response."""
 
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
-from botanu_fastapi._connection import Connection, Message
+from botanu_core import adapter
+from botanu_fastapi._connection import Connection, Message, Receive, Scope, Send
 
 __all__ = ["Http"]
 
+_OLD: Final[Mapping[str, str]] = {}
 _TRAILERS: Final = "http.response.trailers"
 # Messages that may be the last of a response, and what says that they are not.
 _MORE: Final = {
@@ -19,7 +22,12 @@ _MORE: Final = {
 class Http(Connection):
     """A request and its response."""
 
-    __slots__ = ()
+    __slots__ = ("_is_told",)
+
+    def __init__(self, options: adapter.WebOptions, scope: Scope, receive: Receive, send: Send) -> None:
+        # Since ASGI 2.4 servers raise `OSError` from `send` when nobody listens; before, an application is told.
+        self._is_told = scope.get("asgi", _OLD).get("spec_version", "2.0") < "2.4"
+        super().__init__(options, scope, receive, send)
 
     async def receive(self) -> Message:
         """Pass a message on, and see whether the client has gone away."""
@@ -28,8 +36,14 @@ class Http(Connection):
             self.client_is_gone = True
         return message
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Pass a message on; the run ends with the last one of the response."""
+        # A chunk among others goes straight to the server: there may be thousands, and each frame would show.
+        if self._is_told and message.get("more_body"):
+            return self._send(message)
+        return self._sent(message)
+
+    async def _sent(self, message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start":
             self.started(message["status"])
