@@ -1,14 +1,12 @@
 """One HTTP request as ASGI leads it, and which message is the last of its response."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from typing import Final
 
-from botanu_core import adapter
-from botanu_fastapi._connection import Connection, Message, Receive, Scope, Send
+from botanu_fastapi._connection import Connection, Message
 
 __all__ = ["Http"]
 
-_OLD: Final[Mapping[str, str]] = {}
 _TRAILERS: Final = "http.response.trailers"
 # Messages that may be the last of a response, and what says that they are not.
 _MORE: Final = {
@@ -22,12 +20,7 @@ _MORE: Final = {
 class Http(Connection):
     """A request and its response."""
 
-    __slots__ = ("_is_told",)
-
-    def __init__(self, options: adapter.WebOptions, scope: Scope, receive: Receive, send: Send) -> None:
-        # Since ASGI 2.4 servers raise `OSError` from `send` when nobody listens; before, an application is told.
-        self._is_told = scope.get("asgi", _OLD).get("spec_version", "2.0") < "2.4"
-        super().__init__(options, scope, receive, send)
+    __slots__ = ()
 
     async def receive(self) -> Message:
         """Pass a message on, and see whether the client has gone away."""
