@@ -378,6 +378,9 @@ class RunLedger:
 
     def _leave_out(self, call: Call, entry: LedgerEntry, why: Why, winner: str) -> None:
         call.state = "left out"
+        seen = entry.sighting
+        if seen is not None and seen.response_id is not None:  # the winner need not know it
+            self._ids.setdefault(seen.response_id, _Winner(winner, True))
         self.totals.duplicate_calls += 1
         self.left_out.append(LeftOut(entry, why, winner))
 

@@ -168,8 +168,16 @@ def told_on(span: Span, run: Billed | None, teller: Teller) -> None:
     publish(ledger.tell(call))
 
 
-def end_told(call: Call, duration_s: float | None) -> None:
-    """Book a call that was told of on somebody else's span."""
+def end_told(call: Call, duration_s: float | None) -> dict[str, Any]:
+    """Book a call that was told of on somebody else's span.
+
+    Args:
+        call: The call.
+        duration_s: How long the span lasted, in seconds, where it ends now.
+
+    Returns:
+        What the span is to carry; written already where it goes on.
+    """
     span = call.span
     call.ledger.told.pop(call.span_id, None)
     span_context = span.get_span_context()
@@ -186,6 +194,7 @@ def end_told(call: Call, duration_s: float | None) -> None:
         if duration_s is None:
             open_spans.put(call.span_id, call)  # the span goes on, and is not read again when it ends
         span.set_attributes(said)
+    return said
 
 
 _MOST_TOLD: Final = 1000

@@ -66,7 +66,7 @@ class LedgerProcessor(SpanProcessor):
             call = open_spans.take(span_context.span_id)
             is_call = call is not None and call.span_id == span_context.span_id
             if call is not None and is_call and call.span is not None:
-                billing.end_told(call, _duration_s(span))
+                self._write(span, billing.end_told(call, _duration_s(span)))
                 return
             if _scope_of(span) == _OURS or (call is not None and is_call and not call.is_open):
                 return
@@ -93,8 +93,22 @@ class LedgerProcessor(SpanProcessor):
             span_context=span.get_span_context(),
             duration_s=_duration_s(span),
         )
-        if said and self._hears_endings:
+        self._write(span, said)
+
+    def _write(self, span: Any, said: Mapping[str, Any]) -> None:
+        """Write on a span that is ending. Some SDKs call it ended by then, and warn of what is still to come."""
+        if not said or not self._hears_endings:
+            return
+        attributes = getattr(span, "_attributes", None)
+        if span.is_recording() or not hasattr(attributes, "_immutable"):
             span.set_attributes(said)
+            return
+        attributes._immutable = False
+        try:
+            for name, value in said.items():
+                attributes[name] = value
+        finally:
+            attributes._immutable = True
 
     def shutdown(self) -> None:
         """Stop reading."""
