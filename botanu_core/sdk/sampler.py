@@ -54,12 +54,12 @@ class RunSampler(Sampler):
         """Ask `inner`, and stamp the answer."""
         result = self.inner.should_sample(parent_context, trace_id, name, kind, attributes, links)
         given: Mapping[str, Any] = result.attributes or {}
-        if sc.RUN_ID in given:
+        decision = result.decision
+        if sc.RUN_ID in given and decision is not Decision.DROP:
             return result
         is_ours = attributes is not None and sc.RUN_ID in attributes
         # A span of ours brings its run along; a sampler that answers without attributes has lost it.
         run: Mapping[str, Any] | None = attributes if is_ours else run_attributes(parent_context)
-        decision = result.decision
         if decision is Decision.DROP:
             if not _is_inside_a_call(parent_context) and (
                 is_ours
@@ -139,7 +139,8 @@ def _inner_of(maker: Any) -> Sampler:
 
 
 def _is_known(tracer: Any) -> bool:
-    return getattr(getattr(tracer, "instrumentation_scope", None), "name", "") in KNOWN_SCOPES
+    scope = getattr(tracer, "_instrumentation_scope", None) or getattr(tracer, "instrumentation_scope", None)
+    return getattr(scope, "name", "") in KNOWN_SCOPES
 
 
 class StampProcessor(SpanProcessor):

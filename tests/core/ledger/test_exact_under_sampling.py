@@ -25,7 +25,7 @@ from botanu.tracking.llm import track_llm_call
 from tests.core.ledger.conftest import CONTRACT
 
 RUNS = 2000
-CALLS_A_RUN = 5
+CALLS_A_RUN = 6
 FULL = Decimal("0.003")
 
 
@@ -67,7 +67,7 @@ ASKED = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "priced"}
 
 
 def serve() -> None:
-    """Two thousand runs of five calls: ours, others', one that says what it is at its end only, one by a late tracer."""
+    """Two thousand runs of six calls: ours, others', one that says what it is at its end only, one by a late tracer."""
     early = trace.get_tracer("opentelemetry.instrumentation.openai.v1")
     app = trace.get_tracer("application")
     for number in range(RUNS):
@@ -118,7 +118,7 @@ def test_the_ledger_is_whole_and_the_exporter_sees_no_difference(name, receiver,
     assert botanu.disable()
     entries = [event for event in receiver.events() if event.event_name == "botanu.ledger.entry"]
     costs = Counter(entry.attributes.get("botanu.cost.usd_exact") for entry in entries)
-    assert costs == {"0.003": RUNS * CALLS_A_RUN}
+    assert costs == {"0.003000": RUNS * CALLS_A_RUN}
     assert sum((Decimal(usd) * count for usd, count in costs.items()), Decimal(0)) == RUNS * CALLS_A_RUN * FULL
     assert len({entry.attributes["botanu.entry_id"] for entry in entries}) == len(entries)
     assert {entry.attributes["botanu.event_id"] for entry in entries} == {str(number) for number in range(RUNS)}
