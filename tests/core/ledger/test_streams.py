@@ -110,7 +110,7 @@ def test_a_stream_whose_task_is_cancelled_has_one_entry(desk, provider):
 
 
 def test_what_an_anthropic_stream_said_at_its_beginning_is_an_estimate(desk, provider):
-    """The input and one token of output are in its first event; it is closed before its last."""
+    """The input and a token of output are in its first event; the span of the client's own has the input only."""
     import anthropic
 
     here = desk()
