@@ -47,9 +47,11 @@ class LedgerEntry(NamedTuple):
     error_type: str | None = None
 
     @property
-    def knows_usage(self) -> bool:
-        """Whether it says what was used, or what it cost; of a model call."""
-        return self.sighting is not None and self.sighting.knows_usage
+    def knows(self) -> int:
+        """How much a sighting knows: 0 nothing, 1 what was used or some of it, 2 what it cost."""
+        if self.cost.usd is not None:
+            return 2
+        return int(self.sighting is not None and self.sighting.knows_usage)
 
     @property
     def is_unpriced(self) -> bool:

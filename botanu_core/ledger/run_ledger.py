@@ -94,7 +94,7 @@ class _Winner(NamedTuple):
     """What was counted."""
 
     entry_id: str
-    knows_usage: bool
+    knows: int
 
 
 class Call:
@@ -143,18 +143,18 @@ class Call:
             call = call.above
         return call
 
-    def _counted_above(self, *, knows_usage: bool) -> str | None:
+    def _counted_above(self, knows: int) -> str | None:
         call = self.above
         while call is not None:
             entry = call.entry
-            if entry is not None and call.state in ("counted", "waiting") and (entry.knows_usage or not knows_usage):
+            if entry is not None and call.state in ("counted", "waiting") and entry.knows >= knows:
                 return entry.entry_id
             call = call.above
         return None
 
     def _mark_above(self, winner: _Winner) -> None:
         call = self.above
-        while call is not None and ((before := call._counted_below) is None or winner.knows_usage > before.knows_usage):
+        while call is not None and ((before := call._counted_below) is None or winner.knows > before.knows):
             call._counted_below = winner
             call = call.above
 
@@ -293,18 +293,18 @@ class RunLedger:
     # --- all of the below is called with the lock held -----------------------------------------------------------
 
     def _judge(self, call: Call, entry: LedgerEntry, counted: list[LedgerEntry], *, is_final: bool) -> None:
-        seen, knows_usage = entry.sighting, entry.knows_usage
+        seen, knows = entry.sighting, entry.knows
         response_id = seen.response_id if seen is not None else None
         below, twin = call._counted_below, self._ids.get(response_id) if response_id is not None else None
-        # Who knows what was used is left out for nobody who does not.
-        if below is not None and (below.knows_usage or not knows_usage):
+        # Who knows more is left out for nobody who knows less.
+        if below is not None and below.knows >= knows:
             self._leave_out(call, entry, "a call inside it", below.entry_id)
-        elif twin is not None and (twin.knows_usage or not knows_usage):
+        elif twin is not None and twin.knows >= knows:
             self._leave_out(call, entry, "the same response id", twin.entry_id)
             call._mark_above(twin)
-        elif call.above is not None and (above := call._counted_above(knows_usage=knows_usage)) is not None:
+        elif call.above is not None and (above := call._counted_above(knows)) is not None:
             self._leave_out(call, entry, "a call around it", above)
-        elif knows_usage and (is_final or not (seen is not None and seen.is_partial)):
+        elif knows and (is_final or (knows > 1 and not (seen is not None and seen.is_partial))):
             if twin is not None:  # its entry has left without the numbers, under the response's id
                 call.entry = entry._replace(entry_id=entry_id_of("", None, entry.span_context))
             self._count(call, counted)
@@ -336,7 +336,7 @@ class RunLedger:
         call.state = "waiting"
         self._waiting[response_id] = call
         self._undecided(counted)
-        call._mark_above(_Winner(entry.entry_id, entry.knows_usage))
+        call._mark_above(_Winner(entry.entry_id, entry.knows))
 
     def _undecided(self, counted: list[LedgerEntry]) -> None:
         runs = _process.undecided
@@ -349,7 +349,7 @@ class RunLedger:
         if entry is None:
             return
         call.state = "counted"
-        seen, winner = entry.sighting, _Winner(entry.entry_id, entry.knows_usage)
+        seen, winner = entry.sighting, _Winner(entry.entry_id, entry.knows)
         if call.above is not None:
             call._mark_above(winner)
         if seen is not None and (response_id := seen.response_id) is not None:
@@ -378,12 +378,15 @@ class RunLedger:
 
     def _leave_out(self, call: Call, entry: LedgerEntry, why: Why, winner: str) -> None:
         call.state = "left out"
+        seen = entry.sighting
+        if seen is not None and seen.response_id is not None:  # the winner need not know it
+            self._ids.setdefault(seen.response_id, _Winner(winner, 2))
         self.totals.duplicate_calls += 1
         self.left_out.append(LeftOut(entry, why, winner))
 
 
 def _settle(root: Call, counted: list[LedgerEntry]) -> None:
-    """Judge the calls of a tree that were put off: those that know something first, then the innermost."""
+    """Judge the calls of a tree that were put off: those that know most first, then the innermost."""
     pending, root._pending = root._pending or [], None
     pending.sort(key=_rank)
     for call in pending:
@@ -393,11 +396,11 @@ def _settle(root: Call, counted: list[LedgerEntry]) -> None:
         call.ledger._trees.discard(root)
 
 
-def _rank(call: Call) -> tuple[bool, int]:
+def _rank(call: Call) -> tuple[int, int]:
     depth, above = 0, call.above
     while above is not None:
         depth, above = depth + 1, above.above
-    return not (call.entry is not None and call.entry.knows_usage), -depth
+    return -(call.entry.knows if call.entry is not None else 0), -depth
 
 
 def undecided() -> list[RunLedger]:

@@ -8,7 +8,7 @@ import functools
 import inspect
 import sys
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Sequence
 from contextvars import Context, copy_context
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
@@ -21,8 +21,8 @@ R = TypeVar("R")
 class Around(Protocol):
     """What surrounds a call. The state is whatever `begin` returns: it is handed to the others."""
 
-    def begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """Before the call: begin, and make current."""
+    def begin(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Before the call: begin, and make current. What is put into `kwargs` is given to the function too."""
 
     def end(self, state: Any, error: BaseException | None) -> None:
         """After it: end, and make current what was so before."""

@@ -172,7 +172,15 @@ def told_on(span: Span, run: Billed | None, teller: Teller) -> None:
 
 
 def end_told(call: Call, duration_s: float | None) -> dict[str, Any]:
-    """Book a call that was told of on somebody else's span; what is returned is on the span, if it is still open."""
+    """Book a call that was told of on somebody else's span.
+
+    Args:
+        call: The call.
+        duration_s: How long the span lasted, in seconds, where it ends now.
+
+    Returns:
+        What the span is to carry; written already where it goes on.
+    """
     span = call.span
     call.ledger.told.pop(call.span_id, None)
     span_context = span.get_span_context()

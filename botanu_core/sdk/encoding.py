@@ -100,7 +100,7 @@ class Encoder:
 
     def _record(self, event: Event) -> bytes:
         name, time_ns, attributes, span = event
-        parts = [_TIMES(0x09, time_ns, 0x59, time_ns), b"\x10\x09"]  # severity INFO
+        parts = [_TIMES(0x09, time_ns, 0x59, time_ns), b"\x10\x09\x2a\x00"]  # severity INFO, no body
         parts += self._attributes(attributes(), _ATTRIBUTE)
         if span.trace_flags:
             parts.append(_FLAGS(0x45, span.trace_flags))

@@ -110,10 +110,12 @@ def attributes_of(span: Any) -> Mapping[str, Any]:
 
 
 def _write(span: Any, said: Mapping[str, Any]) -> None:
-    """Write on a span that is ending: the SDK takes nothing any more then, though its own hook is meant for that."""
+    """Write on a span that is ending: most SDKs take nothing any more by then, though their own hook is meant for it."""
     plain = getattr(getattr(span, "_attributes", None), "_dict", None)
-    if said and isinstance(plain, dict):
-        plain.update(said)
+    if span.is_recording():
+        span.set_attributes(said)
+    elif isinstance(plain, dict):
+        plain.update(said)  # beyond the limit if need be: what is there stays, and so does the cost
 
 
 def _scope_of(span: Any) -> str:

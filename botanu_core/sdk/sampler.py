@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, Span, SpanKind, TraceState, get_current_span
 
 from botanu_core import semconv as sc
-from botanu_core.ledger.foreign import looks_billable
+from botanu_core.ledger.foreign import KNOWN_SCOPES, looks_billable
 from botanu_core.runtime.billing import open_spans
 from botanu_core.runtime.context import run_attributes
 
@@ -33,10 +33,14 @@ class RunSampler(Sampler):
 
     Args:
         inner: The application's sampler.
+        is_known: Whether the spans are of a scope that makes model calls, though nothing at their start need tell.
+        tracers: Those of the provider, which come to this sampler while they are new.
     """
 
-    def __init__(self, inner: Sampler) -> None:
-        self.inner = inner
+    def __init__(self, inner: Sampler, *, is_known: bool = False, tracers: Mapping[Any, Any] | None = None) -> None:
+        self.inner, self._is_known = inner, is_known
+        self._tracers: Mapping[Any, Any] = tracers if tracers is not None else {}
+        self._seen = len(self._tracers)
 
     def should_sample(
         self,
@@ -51,15 +55,21 @@ class RunSampler(Sampler):
         """Ask `inner`, and stamp the answer."""
         result = self.inner.should_sample(parent_context, trace_id, name, kind, attributes, links)
         given: Mapping[str, Any] = result.attributes or {}
-        if sc.RUN_ID in given:
+        decision = result.decision
+        if sc.RUN_ID in given and decision is not Decision.DROP:
             return result
         is_ours = attributes is not None and sc.RUN_ID in attributes
         # A span of ours brings its run along; a sampler that answers without attributes has lost it.
         run: Mapping[str, Any] | None = attributes if is_ours else run_attributes(parent_context)
-        decision = result.decision
         if decision is Decision.DROP:
             if not _is_inside_a_call(parent_context) and (
-                is_ours or not ((kind in _CALLERS and run is not None) or looks_billable(name, attributes))
+                is_ours
+                or not (
+                    self._is_known
+                    or (kind in _CALLERS and run is not None)
+                    or looks_billable(name, attributes)
+                    or (len(self._tracers) != self._seen and self._is_by_newcomer())
+                )
             ):
                 return result
             # A dropped result carries no attributes; this span needs its own to say where it goes.
@@ -69,6 +79,16 @@ class RunSampler(Sampler):
         if run is None:
             return SamplingResult(decision, given, result.trace_state)
         return SamplingResult(decision, {**given, **run} if given else run, result.trace_state)
+
+    def _is_by_newcomer(self) -> bool:
+        """Whether a known scope's tracer is new: this span may be its first. The next has a sampler of its own."""
+        found = False
+        count = len(self._tracers)
+        for tracer in tuple(self._tracers.values()):
+            if tracer.sampler is self and _is_known(tracer):
+                tracer.sampler, found = RunSampler(self.inner, is_known=True), True
+        self._seen = count
+        return found
 
     def get_description(self) -> str:
         """`inner`'s, for it is the one that decides."""
@@ -93,13 +113,16 @@ def wrap(provider: TracerProvider) -> bool:
     Returns:
         Whether tracers already made were reached; where this SDK keeps them elsewhere, use `StampProcessor`.
     """
+    tracers, known = tracers_of(provider), getattr(provider, "_tracers", None)
     try:
-        provider.sampler = _wrapped(provider.sampler)
+        ours = RunSampler(_inner_of(provider), tracers=known if isinstance(known, dict) else None)
+        provider.sampler = ours
     except AttributeError:  # a subclass that keeps its sampler to itself
         return False
-    tracers = tracers_of(provider)
     for tracer in tracers or ():
-        tracer.sampler = _wrapped(tracer.sampler)
+        inner = _inner_of(tracer)
+        is_known = _is_known(tracer)
+        tracer.sampler = ours if inner is ours.inner and not is_known else RunSampler(inner, is_known=is_known)
     return tracers is not None
 
 
@@ -111,8 +134,14 @@ def unwrap(provider: TracerProvider) -> None:
             each.sampler = sampler.inner
 
 
-def _wrapped(sampler: Sampler) -> Sampler:
-    return sampler if isinstance(sampler, RunSampler) else RunSampler(sampler)
+def _inner_of(maker: Any) -> Sampler:
+    sampler: Sampler = maker.sampler
+    return sampler.inner if isinstance(sampler, RunSampler) else sampler
+
+
+def _is_known(tracer: Any) -> bool:
+    scope = getattr(tracer, "_instrumentation_scope", None) or getattr(tracer, "instrumentation_scope", None)
+    return getattr(scope, "name", "") in KNOWN_SCOPES
 
 
 class StampProcessor(SpanProcessor):

@@ -24,6 +24,7 @@ def llm_instrumented(
     operation: str = ModelOperation.CHAT,
     *,
     vendor: str = "",
+    include_usage: bool = False,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Track every call of the decorated function or method as a model call.
 
@@ -37,6 +38,9 @@ def llm_instrumented(
         tokens_from_response: Read usage, ids and the finish reason from the response or the stream's pieces.
         operation: One of `ModelOperation`.
         vendor: Another name for `provider`.
+        include_usage: OpenAI's streams name their usage only when asked. With this, a call with ``stream=True`` and no
+            ``stream_options`` is made with ``stream_options={"include_usage": True}``, if the function takes that; the
+            span says so. The stream then has one more piece at its end, whose ``choices`` are empty.
 
     Raises:
         TypeError: Not used with parentheses, or not on a function.
@@ -46,6 +50,7 @@ def llm_instrumented(
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         around = _Call(function, provider or vendor, model_param, operation, tokens_from_response)
+        around.asks_for_usage = include_usage and _takes_stream_options(function)
         return decorated(function, around, "llm_instrumented")
 
     return decorate
@@ -59,6 +64,8 @@ class _Call:
     ) -> None:
         self._provider, self._model_param, self._operation, self._reads = provider, model_param, operation, reads
         self._position, self._default = _place(function, model_param)
+        self.asks_for_usage = False
+        self._options_position, _ = _place(function, "stream_options")
 
     def _model(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
         if self._model_param in kwargs:
@@ -71,8 +78,17 @@ class _Call:
             model = field(args[0], self._model_param)
         return model if isinstance(model, str) else None
 
-    def begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> LLMTracker:
-        return track_llm_call(self._provider, self._model(args, kwargs), self._operation).__enter__()
+    def begin(self, args: Sequence[Any], kwargs: dict[str, Any]) -> LLMTracker:
+        tracker = track_llm_call(self._provider, self._model(args, kwargs), self._operation)
+        if (
+            self.asks_for_usage
+            and kwargs.get("stream") is True
+            and "stream_options" not in kwargs
+            and (self._options_position is None or len(args) <= self._options_position)
+        ):
+            kwargs["stream_options"] = {"include_usage": True}
+            tracker.set_usage_asked()
+        return tracker.__enter__()
 
     def end(self, state: LLMTracker, error: BaseException | None) -> None:
         try:
@@ -125,3 +141,14 @@ def _place(function: Callable[..., Any], model_param: str) -> tuple[int | None, 
             default = None if parameter.default is parameter.empty else parameter.default
             return position if parameter.kind is not parameter.KEYWORD_ONLY else None, default
     return None, None
+
+
+def _takes_stream_options(function: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+    named = parameters.get("stream_options")
+    if named is not None:
+        return named.kind in (named.KEYWORD_ONLY, named.POSITIONAL_OR_KEYWORD)
+    return any(each.kind is each.VAR_KEYWORD for each in parameters.values())

@@ -1,0 +1,135 @@
+"""What the ledger costs: a call on the caller's thread, spans that nobody samples, and entries a second."""
+
+import json
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import SpanKind
+
+from benchmarks import ours
+from benchmarks.bench import Bench, fresh
+from benchmarks.harness import Contender, Samples, ratio
+from benchmarks.providers import Config, bare_span
+from benchmarks.report import Table, Target, cell
+from demo.receiver import Receiver
+
+ORDER = 15
+DISTRIBUTIONS = ours.DISTRIBUTIONS
+
+_CALL = "track_llm_call, set_tokens, priced, entered and measured"
+_UNSAMPLED = {
+    "an unsampled plain span": ("work", SpanKind.INTERNAL, {}),
+    "an unsampled client span": ("GET", SpanKind.CLIENT, {}),
+    "an unsampled model call of others": ("chat gpt-4o", SpanKind.CLIENT, {"gen_ai.operation.name": "chat"}),
+}
+_LIMIT = 6.5
+_ENTRIES_A_SECOND = 20_000
+_THREADS = 8
+_ENTRIES = 200_000
+
+_MANY = """
+import json, resource, sys, threading, time
+import botanu
+from botanu_core.model.usage import Usage
+from botanu_core.ledger.sighting import Sighting
+from botanu_core.runtime import billing
+from botanu_core.runtime.context import current_run
+from opentelemetry.trace import SpanContext
+
+threads, entries = {threads}, {entries}
+botanu.enable(service_name="bench", instrument="none", shutdown_timeout_s=60)
+usage = Usage(input_tokens=150, output_tokens=200)
+
+def work(run, first, count):
+    for number in range(first, first + count):
+        seen = Sighting("tracker", "chat", "openai", "gpt-4o", None, f"r{{number}}", usage)
+        span = SpanContext(1, number + 1, False)
+        call = billing.open_call(run, number + 1, 0)
+        billing.end_call(call, seen, name="chat gpt-4o", step=None, span_context=span, duration_s=0.1)
+
+def round(first, count):
+    with botanu.event(workflow="w", event_id="e", customer_id="c") as run:
+        each = count // threads
+        workers = [threading.Thread(target=work, args=(run, first + n * each, each)) for n in range(threads)]
+        started = time.perf_counter()
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert botanu.flush(60)
+        return time.perf_counter() - started
+
+round(0, entries // 2)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+took = round(entries // 2, entries // 2)
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+dropped = botanu.doctor(sys.stderr).counts.get("dropped logs", 0)
+print(json.dumps([took, after - before, dropped]))
+"""
+
+
+def contenders(config: Config) -> list[Contender]:
+    """A call, and spans of others inside a run that is not sampled."""
+    ours.enable(config)
+    import botanu
+    from botanu.tracking.llm import track_llm_call
+
+    def llm() -> None:
+        with track_llm_call(provider="openai", model="gpt-4o") as tracker:
+            tracker.set_tokens(input_tokens=150, output_tokens=200)
+
+    def opened() -> Any:
+        return botanu.event(workflow="w", event_id="e", customer_id="c")
+
+    found = [bare_span(), Contender(_CALL, llm, around=opened)]
+    tracer = trace.get_tracer("bench.others")
+    sampled = tracer.sampler  # type: ignore[attr-defined]  # the SDK's
+    found.append(Contender("an ordinary span", _started(tracer, "work", SpanKind.INTERNAL, {}), around=opened))
+    unsampled = trace.get_tracer("bench.unsampled")
+    unsampled.sampler = type(sampled)(ALWAYS_OFF)  # type: ignore[attr-defined]
+    found += [Contender(name, _started(unsampled, *how), around=opened) for name, how in _UNSAMPLED.items()]
+    return found
+
+
+def _started(tracer: trace.Tracer, name: str, kind: SpanKind, attributes: dict[str, str]) -> Any:
+    def call() -> None:
+        with tracer.start_as_current_span(name, kind=kind, attributes=attributes):
+            pass
+
+    return call
+
+
+def _throughput() -> tuple[float, float, int, int]:
+    """Entries a second through to a receiver, growth in MiB of the second half, entries dropped, entries doubled."""
+    with Receiver() as receiver:
+        code = _MANY.format(threads=_THREADS, entries=_ENTRIES)
+        took, grown, dropped = json.loads(fresh(code, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint))
+        ids = [event.attributes.get("botanu.entry_id") for event in receiver.events()]
+    arrived = [each for each in ids if each is not None]
+    missing = _ENTRIES - len(set(arrived))
+    return _ENTRIES / 2 / took, grown / 1024, max(missing, dropped), len(arrived) - len(set(arrived))
+
+
+def table(bench: Bench) -> Table:
+    """The ledger, in bare spans and in entries a second."""
+    samples: Samples = bench.samples(__name__, "everything")
+    figures = {name: ratio(samples, name) for name in (_CALL, "an ordinary span", *_UNSAMPLED)}
+    rows = [(name, cell(figure)) for name, figure in figures.items()]
+    rate, grown, lost, doubled = _throughput()
+    rows += [
+        ("entries a second from 8 threads, through to a receiver", f"**{rate:,.0f}**"),
+        (f"of {_ENTRIES:,} entries lost / doubled", f"**{lost}** / **{doubled}**"),
+        ("memory grown over the second half, MiB", f"**{grown:.1f}**"),
+    ]
+    return Table(
+        title="The ledger",
+        text="In units of a bare span; inside a run, everything on. The receiver is a Python process of its own.",
+        header=("", "measured"),
+        rows=rows,
+        targets=[
+            Target(_CALL, figures[_CALL].value, _LIMIT),
+            Target("50 µs an entry from 8 threads, through to a receiver", _ENTRIES_A_SECOND / rate, 1.0),
+            Target("entries lost or doubled", float(lost + doubled), 0.0, ""),
+        ],
+    )
