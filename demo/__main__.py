@@ -173,10 +173,13 @@ async def _send_all(console: Console, tickets: Sequence[Ticket], *, desk_url: st
 
 
 async def _send(client: httpx.AsyncClient, ticket: Ticket, *, desk_url: str, provider_url: str) -> Any:
-    """Send one ticket, and return its answer if it has one; an impatient customer closes the connection while the model is thinking.
+    """Send one ticket; an impatient customer closes the connection while the model is thinking.
 
     Which moment that is, the provider says: it holds that call back before its first byte and does not bill it. So
     what was given up is known to cost nothing, and nobody has to guess what an answer that was never read has cost.
+
+    Returns:
+        The answer; `None` without one.
     """
     posted = asyncio.ensure_future(client.post(f"{desk_url}/tickets", json=ticket.model_dump()))
     if ticket.twist == "cancel":

@@ -11,6 +11,10 @@ from demo.otlp import LogEvent
 from demo.pricelist import charge
 
 
+_CACHED = Tokens(input=1000, cached=200, output=100, reasoning=60)
+_WRITTEN = Tokens(input=1000, cached=200, cache_write=100, output=10)
+
+
 def event(name: str, **attributes: Any) -> LogEvent:
     """A log event as the receiver keeps it; `__` in an attribute's name stands for a dot."""
     return LogEvent(
@@ -119,21 +123,9 @@ def test_nothing_succeeded():
 @pytest.mark.parametrize(
     ("model", "tier", "tokens", "account", "expected"),
     [
-        (
-            "gpt-5-mini",
-            "default",
-            Tokens(input=1000, cached=200, output=100, reasoning=60),
-            "",
-            ("0.000405", "0.000405"),
-        ),
+        ("gpt-5-mini", "default", _CACHED, "", ("0.000405", "0.000405")),
         ("gpt-5-mini", "flex", Tokens(input=1000, output=100), "", ("0.000225", "0.000225")),
-        (
-            "claude-sonnet-5",
-            "default",
-            Tokens(input=1000, cached=200, cache_write=100, output=10),
-            "corvid",
-            ("0.00179", "0.0015215"),
-        ),
+        ("claude-sonnet-5", "default", _WRITTEN, "corvid", ("0.00179", "0.0015215")),
         ("claude-sonnet-4-5", "default", Tokens(input=200_000), "", ("0.6", "0.6")),
         ("claude-sonnet-4-5", "default", Tokens(input=200_001), "", ("1.200006", "1.200006")),
     ],

@@ -38,12 +38,9 @@ def test_ledger_and_invoice_agree_to_the_last_digit(shown):
 
 def test_the_invoice_knows_what_was_agreed(shown):
     """The provider takes off what it promised one account; the contract file says the same."""
-    listed, off, due = map(
-        Decimal,
-        re.findall(r"price list +\$([\d.]+) *\n less .*corvid 15%\) +-\$([\d.]+) *\n invoice, due +\$([\d.]+)", shown)[
-            0
-        ],
-    )
+    rows = r"price list +\$([\d.]+) *\n less .*corvid 15%\) +-\$([\d.]+) *\n invoice, due +\$([\d.]+)"
+    (figures,) = re.findall(rows, shown)
+    listed, off, due = map(Decimal, figures)
     assert listed - off == due < listed
 
 

@@ -42,8 +42,9 @@ KNOWN_DIFFERENCES: Mapping[str, tuple[set[str], str]] = {
     "gemini-nano-banana-2.1": ({"cached", "long"}, _CACHED),
     "gemini-3.8-flash-cyber": (
         {"plain", "cached", "long"},
-        "no row in our table, which takes it for gemini-3.8-flash; that costs half until 2027",
+        "our table takes it for gemini-3.8-flash",
     ),
+    "gpt-5.6-cyber": ({"long"}, "a tier above 272,000 tokens there, none in our table"),
     "gpt-4o-mini-tts": ({"plain", "cached", "long"}, "output is speech: 12 dollars a million here, 10 (text) there"),
     "gpt-4o-search-preview": ({"cached", "long"}, _CACHED),
 }
