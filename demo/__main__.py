@@ -268,8 +268,8 @@ def _print_remarks(console: Console, entries: Sequence[Entry], runs: Sequence[Fi
     duplicates = sum(run.duplicates for run in runs)
     console.print(
         "Per success: all that was spent, failures included, over the runs that succeeded.\n"
-        f"Unpriced: {silent} streams whose usage nobody asked for, {len(unpriced) - silent} calls given up before an "
-        "answer; no money is made up for them.\n"
+        f"Unpriced: {silent} stream{'s' * (silent != 1)} whose usage nobody asked for, {len(unpriced) - silent} calls "
+        "given up before an answer; no money is made up for them.\n"
         f"Seen twice, counted once: {duplicates:,} calls in the front desk, by Anthropic's client and by us.",
         highlight=False,
     )

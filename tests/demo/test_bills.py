@@ -10,7 +10,6 @@ from demo.invoice import Tokens
 from demo.otlp import LogEvent
 from demo.pricelist import charge
 
-
 _CACHED = Tokens(input=1000, cached=200, output=100, reasoning=60)
 _WRITTEN = Tokens(input=1000, cached=200, cache_write=100, output=10)
 

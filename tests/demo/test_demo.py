@@ -21,10 +21,20 @@ def demo(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="module")
 def shown() -> str:
-    """What twenty tickets show: they hold each twist at least once."""
-    done = demo("--tickets", "20")
+    """What a stranger sees, who says nothing further."""
+    done = demo()
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_the_readme_quotes_what_is_printed(shown):
+    """Each line of its two tables."""
+    quoted = re.findall(
+        r"^```text\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    lines = [line for block in quoted for line in block.splitlines() if line.strip()]
+    assert len(lines) > 12
+    assert [line for line in lines if line not in map(str.rstrip, shown.splitlines())] == []
 
 
 def test_ledger_and_invoice_agree_to_the_last_digit(shown):
@@ -69,10 +79,10 @@ def test_each_model_is_in_a_table(shown, name):
 @pytest.mark.parametrize(
     "said",
     [
-        r"Unpriced: 1 streams? whose usage nobody asked for, 2 calls given up before an\s+answer",
+        r"Unpriced: 10 streams whose usage nobody asked for, 20 calls given up before an\s+answer",
         r"Seen twice, counted once: [1-9]\d* calls",
-        r"The sampler kept the spans of \d+ of 20 runs \(it was set to 0\.1\)",
-        r"2 canceled, 1\s+overloaded, \d+ rate\s+limited",
+        r"The sampler kept the spans of \d+ of 200 runs \(it was set to 0\.1\)",
+        r"20\s+canceled,\s+10\s+overloaded,\s+\d+\s+rate\s+limited",
     ],
 )
 def test_what_is_left_out_is_said(shown, said):
@@ -82,7 +92,7 @@ def test_what_is_left_out_is_said(shown, said):
 
 @pytest.fixture(scope="module")
 def whole() -> str:
-    """The same tickets with all their spans, so that the run in the picture does not depend on chance."""
+    """Twenty tickets, which hold each twist, with all their spans, so that the run in the picture does not depend on chance."""
     done = demo("--tickets", "20", "--sample", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

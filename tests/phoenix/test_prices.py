@@ -45,7 +45,7 @@ KNOWN_DIFFERENCES: Mapping[str, tuple[set[str], str]] = {
         "our table takes it for gemini-3.8-flash",
     ),
     "gpt-5.6-cyber": ({"long"}, "a tier above 272,000 tokens there, none in our table"),
-    "gpt-4o-mini-tts": ({"plain", "cached", "long"}, "output is speech: 12 dollars a million here, 10 (text) there"),
+    "gpt-4o-mini-tts": ({"plain", "cached", "long"}, "output costs 12 dollars a million here, 10 there"),
     "gpt-4o-search-preview": ({"cached", "long"}, _CACHED),
 }
 """Which models the tables do not agree on, for which usage, and why. Each of them must still differ."""
