@@ -1,14 +1,18 @@
 """What the demonstration concludes from ledger and invoice, shown on ones that are wrong."""
 
+import re
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from demo.bills import bills_by, compare, entries_of, finished_of
 from demo.invoice import Tokens
 from demo.otlp import LogEvent
 from demo.pricelist import charge
+from demo.statement import print_comparison
 
 _CACHED = Tokens(input=1000, cached=200, output=100, reasoning=60)
 _WRITTEN = Tokens(input=1000, cached=200, cache_write=100, output=10)
@@ -137,3 +141,16 @@ def test_the_providers_own_arithmetic(model, tier, tokens, account, expected):
 def test_the_provider_does_not_guess():
     """A model that is not on its list has no price."""
     assert charge("gpt-9", "default", Tokens(input=1), "") is None
+
+
+def test_what_differs_is_shown():
+    """Response, model, and what either side says: a person can go and look."""
+    entries = entries_of([entry("chatcmpl-1", "0.10"), entry("chatcmpl-2", "0.2")])
+    said = StringIO()
+    result = compare(entries, [row("chatcmpl-1", "0.10"), row("chatcmpl-2", "0.25"), row("chatcmpl-3", "0.01")])
+    print_comparison(Console(file=said, width=80), result, entries)
+    assert re.search(r"difference +-\$0\.06 ", said.getvalue())
+    assert re.search(r"2 responses with a difference", said.getvalue())
+    assert re.search(r"chatcmpl-2 +m +\$0\.2 +\$0\.25 ", said.getvalue())
+    assert re.search(r"chatcmpl-3 +m +– +\$0\.01 ", said.getvalue())
+    assert "chatcmpl-1" not in said.getvalue()

@@ -92,7 +92,7 @@ def test_what_is_left_out_is_said(shown, said):
 
 @pytest.fixture(scope="module")
 def whole() -> str:
-    """Twenty tickets, which hold each twist, with all their spans, so that the run in the picture does not depend on chance."""
+    """Twenty tickets, which hold each twist, with all their spans: the run in the picture is no matter of chance."""
     done = demo("--tickets", "20", "--sample", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
