@@ -43,7 +43,7 @@ class LedgerProcessor(SpanProcessor):
                 scope in KNOWN_SCOPES or looks_billable(getattr(span, "name", ""), attributes_of(span))
             ):
                 billing.open_call(current_run(parent_context), span.get_span_context().span_id, parent_id)
-            elif (around := open_spans.get(parent_id)) is not None and around.is_open:
+            elif (around := open_spans.get(parent_id)) is not None and (around := around.nearest_open()) is not None:
                 open_spans.put(span.get_span_context().span_id, around)
         except Exception as error:
             guard.failed("ledger", error)
@@ -64,13 +64,14 @@ class LedgerProcessor(SpanProcessor):
         try:
             span_context = span.get_span_context()
             call = open_spans.take(span_context.span_id)
-            if call is not None and call.span is not None and call.span_id == span_context.span_id:
-                billing.end_told(call, _duration_s(span))
+            is_call = call is not None and call.span_id == span_context.span_id
+            if call is not None and is_call and call.span is not None:
+                _write(span, billing.end_told(call, _duration_s(span)))
                 return
-            if _scope_of(span) == _OURS:
+            if _scope_of(span) == _OURS or (call is not None and is_call and not call.is_open):
                 return
             attributes = attributes_of(span)
-            if call is not None and call.span_id == span_context.span_id:
+            if call is not None and is_call:
                 self._book(call, span, attributes)
             elif looks_billable(span.name, attributes):  # it did not say so when it began
                 run = current_run()
@@ -92,8 +93,7 @@ class LedgerProcessor(SpanProcessor):
             span_context=span.get_span_context(),
             duration_s=_duration_s(span),
         )
-        if said and self._hears_endings:
-            span.set_attributes(said)
+        _write(span, said)
 
     def shutdown(self) -> None:
         """Stop reading."""
@@ -107,6 +107,13 @@ def attributes_of(span: Any) -> Mapping[str, Any]:
     if plain is not None:
         return plain  # type: ignore[no-any-return]  # the SDK's own
     return getattr(span, "attributes", None) or _NOTHING
+
+
+def _write(span: Any, said: Mapping[str, Any]) -> None:
+    """Write on a span that is ending: the SDK takes nothing any more then, though its own hook is meant for that."""
+    plain = getattr(getattr(span, "_attributes", None), "_dict", None)
+    if said and isinstance(plain, dict):
+        plain.update(said)
 
 
 def _scope_of(span: Any) -> str:
