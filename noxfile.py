@@ -15,6 +15,10 @@ import nox
 ROOT = Path(__file__).parent
 PACKAGES = ("botanu", "botanu_core", "botanu_fastapi")
 
+# Its table decides what tests/phoenix compares with, so that one release is named.
+PHOENIX = "arize-phoenix==20.26.1"
+PHOENIX_VARIABLE = "BOTANU_TEST_PHOENIX"
+
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
@@ -51,6 +55,21 @@ def _install(session: nox.Session, *groups: str) -> None:
     session.install(*ours, *(entry for entry in wanted if not entry.startswith("botanu[")))
 
 
+def _phoenix(session: nox.Session) -> str:
+    """The command that starts Phoenix; installed once, 600 MB, away from our environments: it wants other versions."""
+    home = Path(session.cache_dir).resolve() / "phoenix"
+    command = home / ("Scripts" if os.name == "nt" else "bin") / "phoenix"
+    if not command.exists():
+        session.install("virtualenv")
+        session.run("python", "-m", "virtualenv", "--clear", "--quiet", str(home))
+        python = str(command.with_name("python"))
+        if shutil.which("uv"):
+            session.run("uv", "pip", "install", "--quiet", "-p", python, PHOENIX, external=True)
+        else:
+            session.run(python, "-m", "pip", "install", "--quiet", PHOENIX, external=True)
+    return str(command)
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """The main job: services, model clients and an OTLP receiver; then the table and the invoice check."""
@@ -62,7 +81,17 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole test suite. Arguments after `--` go to pytest."""
     _install(session, "test", "lint")  # tests/test_architecture.py holds the import contracts as well.
-    session.run("python", "-m", "pytest", *session.posargs)
+    found = {PHOENIX_VARIABLE: _phoenix(session)} if os.environ.get("CI") == "true" else None
+    session.run("python", "-m", "pytest", *session.posargs, env=found)
+
+
+@nox.session
+def phoenix(session: nox.Session) -> None:
+    """The independent price check: Arize Phoenix, in an environment of its own, prices the same spans."""
+    _install(session, "test")
+    session.run(
+        "python", "-m", "pytest", *(session.posargs or ["tests/phoenix"]), env={PHOENIX_VARIABLE: _phoenix(session)}
+    )
 
 
 @nox.session

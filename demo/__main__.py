@@ -1,4 +1,4 @@
-"""Send tickets through two services, then compare what the spans say with the model provider's own invoice."""
+"""Send tickets through two services, then compare the ledger's dollars with the model provider's own invoice."""
 
 import argparse
 import asyncio
@@ -13,10 +13,12 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from demo.otlp import MetricPoint, Span, SpanEvent
+from demo.bills import Entry, Finished, compare, entries_of, finished_of
+from demo.otlp import LogEvent, MetricPoint, Span, SpanEvent
 from demo.processes import Child, ChildFailed, Children
-from demo.reading import faults_of, model_calls, reconcile, reconcile_metrics, runs_of
-from demo.report import draw_run, most_telling, print_reconciliation, print_table
+from demo.reading import faults_of, runs_of, tokens_of_metrics
+from demo.report import draw_run, most_telling
+from demo.statement import print_bills, print_comparison, print_explanation, print_models, print_sampling
 from demo.tickets import Ticket, plan
 
 _AT_ONCE = 8
@@ -31,10 +33,16 @@ class UnexpectedAnswer(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What the receiver got and what the provider billed."""
+    """What the receiver got, what the provider billed, and how the front desk explains it.
+
+    Attributes:
+        explained: By the ticket's id, what `botanu.explain` says in the front desk.
+    """
 
     spans: list[Span]
     points: list[MetricPoint]
+    events: list[LogEvent]
+    explained: dict[str, str]
     invoice: list[dict[str, Any]]
 
 
@@ -61,7 +69,8 @@ def _arguments() -> argparse.Namespace:
         "--sample",
         type=_ratio,
         metavar="RATIO",
-        help="put a head sampler of this ratio into both services; tokens are then compared through metrics",
+        default=0.1,
+        help="the head sampler of both services, 0.0 to 1.0 (default: 0.1); the ledger does not depend on it",
     )
     return parser.parse_args()
 
@@ -92,15 +101,18 @@ def _demonstrate(console: Console, wanted: argparse.Namespace) -> int:
     return _show(console, evidence, tickets, sample=wanted.sample)
 
 
-def _gather(console: Console, tickets: Sequence[Ticket], *, sample: float | None) -> Evidence:
+def _gather(console: Console, tickets: Sequence[Ticket], *, sample: float) -> Evidence:
     """Start everything, send the tickets, let the services flush, and read what came out."""
     with Children() as children:
         console.print("Starting four processes: model provider, OTLP receiver, front desk, research.")
         provider, receiver = children.start("demo.provider"), children.start("demo.receiver")
         provider_url, receiver_url = _url(provider), _url(receiver)
-        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver_url, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
-        if sample is not None:
-            environment |= {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(sample)}
+        environment = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver_url,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+            "OTEL_TRACES_SAMPLER_ARG": str(sample),
+        }
         research = children.start("demo.research", "--provider", provider_url, environment=environment)
         research_url = _url(research)
         desk = children.start(
@@ -108,13 +120,15 @@ def _gather(console: Console, tickets: Sequence[Ticket], *, sample: float | None
         )
         desk_url = _url(desk)
         try:
-            asyncio.run(_send_all(console, tickets, desk_url=desk_url, provider_url=provider_url))
+            explained = asyncio.run(_send_all(console, tickets, desk_url=desk_url, provider_url=provider_url))
         except* (httpx.HTTPError, UnexpectedAnswer) as group:
             raise ChildFailed(f"{group.exceptions[0]!r}\n{children.stderr_tails()}") from None
         children.end(desk, research)
         return Evidence(
             spans=[_span(row) for row in _get(f"{receiver_url}/spans")],
             points=[MetricPoint(**row) for row in _get(f"{receiver_url}/points")],
+            events=[LogEvent(**row) for row in _get(f"{receiver_url}/events")],
+            explained=explained,
             invoice=_get(f"{provider_url}/invoice")["rows"],
         )
 
@@ -131,8 +145,13 @@ def _span(row: dict[str, Any]) -> Span:
     return Span(**row | {"events": tuple(SpanEvent(**event) for event in row["events"])})
 
 
-async def _send_all(console: Console, tickets: Sequence[Ticket], *, desk_url: str, provider_url: str) -> None:
-    """Send the tickets, eight at a time, each customer over a connection of their own."""
+async def _send_all(console: Console, tickets: Sequence[Ticket], *, desk_url: str, provider_url: str) -> dict[str, str]:
+    """Send the tickets, eight at a time, each customer over a connection of their own.
+
+    Returns:
+        By the id of each ticket that was answered, where its cents come from.
+    """
+    explained: dict[str, str] = {}
     room = asyncio.Semaphore(_AT_ONCE)
     no_reuse = httpx.Limits(max_keepalive_connections=0)
     async with (
@@ -142,19 +161,25 @@ async def _send_all(console: Console, tickets: Sequence[Ticket], *, desk_url: st
 
         async def send(ticket: Ticket) -> None:
             async with room:
-                await _send(client, ticket, desk_url=desk_url, provider_url=provider_url)
+                answer = await _send(client, ticket, desk_url=desk_url, provider_url=provider_url)
+            if answer is not None:
+                explained[ticket.event_id] = answer["explained"]
             done()
 
         async with asyncio.TaskGroup() as group:
             for ticket in tickets:
                 group.create_task(send(ticket))
+    return explained
 
 
-async def _send(client: httpx.AsyncClient, ticket: Ticket, *, desk_url: str, provider_url: str) -> None:
+async def _send(client: httpx.AsyncClient, ticket: Ticket, *, desk_url: str, provider_url: str) -> Any:
     """Send one ticket; an impatient customer closes the connection while the model is thinking.
 
     Which moment that is, the provider says: it holds that call back before its first byte and does not bill it. So
     what was given up is known to cost nothing, and nobody has to guess what an answer that was never read has cost.
+
+    Returns:
+        The answer; `None` without one.
     """
     posted = asyncio.ensure_future(client.post(f"{desk_url}/tickets", json=ticket.model_dump()))
     if ticket.twist == "cancel":
@@ -164,11 +189,12 @@ async def _send(client: httpx.AsyncClient, ticket: Ticket, *, desk_url: str, pro
             (await held).raise_for_status()
             posted.cancel()
             await asyncio.wait((posted,))
-            return
+            return None
         held.cancel()
     response = await posted
     if response.status_code != _STATUS.get(ticket.twist, 200):
         raise UnexpectedAnswer(f"{ticket.event_id} ({ticket.twist}) was answered {response.status_code}")
+    return response.json() if response.is_success else None
 
 
 @asynccontextmanager
@@ -191,28 +217,62 @@ async def _progress(console: Console, total: int) -> AsyncIterator[Any]:
         yield done
 
 
-def _show(console: Console, evidence: Evidence, tickets: Sequence[Ticket], *, sample: float | None) -> int:
-    """Print it all; 0 if telemetry and invoice agree and every span carries its run."""
-    runs = runs_of(evidence.spans)
-    faults = faults_of(evidence.spans)
-    if sample is None:
-        source, result = "spans", reconcile(model_calls(evidence.spans), evidence.invoice)
-        if len(runs) != len(tickets):
-            faults.append(f"{len(tickets)} tickets made {len(runs)} runs")
-    else:
-        source, result = "metrics", reconcile_metrics(evidence.points, evidence.invoice)
+def _show(console: Console, evidence: Evidence, tickets: Sequence[Ticket], *, sample: float) -> int:
+    """Print it all; 0 if ledger and invoice agree to the last digit and every span carries its run."""
+    entries, runs = entries_of(evidence.events), finished_of(evidence.events)
+    result = compare(entries, evidence.invoice)
+    drawable = runs_of(evidence.spans)
+    tokens = sum(entry.tokens for entry in entries)
+    faults = [*faults_of(evidence.spans), *_faults_of_ledger(entries, runs, tickets, evidence.points)]
     console.print()
-    if runs:
-        print_table(console, runs)
+    print_bills(console, "What each customer cost, from the ledger", "customer", entries, runs)
+    print_bills(console, "By workflow", "workflow", entries, runs)
+    print_models(console, entries)
+    _print_remarks(console, entries, runs)
+    print_sampling(
+        console, ratio=sample, traces=len(drawable), tickets=len(tickets), entries=len(entries), tokens=tokens
+    )
+    console.print()
+    if drawable:
+        run = most_telling(drawable)
+        draw_run(console, run)
         console.print()
-    if sample is not None:
-        console.print(f"Spans were sampled at {sample}: {len(runs)} of {len(tickets)} runs have any.", highlight=False)
-    print_reconciliation(console, source, result)
-    if runs:
+        if (explained := evidence.explained.get(run.event_id)) is not None:
+            print_explanation(console, run.event_id, explained)
         console.print()
-        draw_run(console, most_telling(runs))
+    print_comparison(console, result, entries)
     _print_footer(console, evidence, faults)
-    return 1 if faults or result.difference else 0
+    return 1 if faults or result.differs or result.difference_usd else 0
+
+
+def _faults_of_ledger(
+    entries: Sequence[Entry], runs: Sequence[Finished], tickets: Sequence[Ticket], points: Sequence[MetricPoint]
+) -> list[str]:
+    """What must not be: a run or an entry that is lost, has no owner, or is not in the metrics."""
+    faults = []
+    if len({run.run_id for run in runs}) != len(tickets):
+        faults.append(f"{len(tickets)} tickets made {len(runs)} runs")
+    if strangers := {entry.run_id for entry in entries} - {run.run_id for run in runs}:
+        faults.append(f"{len(strangers)} runs have entries and have not ended")
+    if nobodys := [entry for entry in entries if entry.customer == "–"]:
+        faults.append(f"{len(nobodys)} entries belong to no customer")
+    in_ledger, in_metrics = sum(entry.tokens for entry in entries), sum(tokens_of_metrics(points))
+    if in_ledger != in_metrics:
+        faults.append(f"the ledger counts {in_ledger:,} tokens, the metrics {in_metrics:,}")
+    return faults
+
+
+def _print_remarks(console: Console, entries: Sequence[Entry], runs: Sequence[Finished]) -> None:
+    unpriced = [entry for entry in entries if entry.usd is None and not entry.is_failed]
+    silent = sum(bool(entry.response_id) for entry in unpriced)
+    duplicates = sum(run.duplicates for run in runs)
+    console.print(
+        "Per success: all that was spent, failures included, over the runs that succeeded.\n"
+        f"Unpriced: {silent} stream{'s' * (silent != 1)} whose usage nobody asked for, {len(unpriced) - silent} calls "
+        "given up before an answer; no money is made up for them.\n"
+        f"Seen twice, counted once: {duplicates:,} calls in the front desk, by Anthropic's client and by us.",
+        highlight=False,
+    )
 
 
 def _print_footer(console: Console, evidence: Evidence, faults: Sequence[str]) -> None:
@@ -224,9 +284,9 @@ def _print_footer(console: Console, evidence: Evidence, faults: Sequence[str]) -
     if not faults:
         console.print(f"Each of the {len(evidence.spans):,} spans carries the one id of its run.", highlight=False)
     console.print(
-        "What you saw: every ticket was one run, over two services and two providers; its tokens were read "
-        "from spans and checked against a book that the provider kept by itself.\n"
-        "Look next: [bold]demo/frontdesk.py[/], all a service has to do; then [bold]README.md[/].",
+        "What you saw: every ticket was one run, over two services and two providers; its dollars come from the ledger "
+        "and were checked against a book that the provider keeps by itself.\n"
+        "Look next: [bold]demo/frontdesk.py[/], all a service has to do; then [bold]docs/ledger.md[/].",
         highlight=False,
     )
 

@@ -39,6 +39,11 @@ class Call:
         """The model that was asked for."""
         return str(self.body.get("model", "unknown"))
 
+    @property
+    def service_tier(self) -> str:
+        """How it is served: ``flex`` where that was asked for, else ``default``."""
+        return "flex" if self.body.get("service_tier") == "flex" else "default"
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -135,7 +140,7 @@ class OpenAIChat:
             "created": _CREATED,
             "model": call.model,
             "system_fingerprint": None,
-            "service_tier": "default",
+            "service_tier": call.service_tier,
         }
 
 
@@ -258,7 +263,7 @@ def _openai_usage(tokens: Tokens) -> Json:
         "completion_tokens": tokens.output,
         "total_tokens": tokens.input + tokens.output,
         "prompt_tokens_details": {"cached_tokens": tokens.cached, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": tokens.reasoning, "audio_tokens": 0},
     }
 
 

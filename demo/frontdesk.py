@@ -21,7 +21,7 @@ from botanu.tracking.llm import track_tool_call
 from botanu_fastapi import BotanuMiddleware
 from demo.loopback import child_arguments
 from demo.models import Models
-from demo.serving import serve, while_connected
+from demo.serving import CONTRACTS, serve, while_connected
 from demo.tickets import Ticket
 
 __all__ = ["FrontDesk", "create_app"]
@@ -56,16 +56,20 @@ class FrontDesk:
         """Close the database."""
         self._orders.close()
 
-    async def handle(self, ticket: Ticket) -> str:
-        """One ticket is one run: this is all it takes."""
-        with botanu.event(workflow=ticket.workflow, event_id=ticket.event_id, customer_id=ticket.customer_id):
-            match ticket.workflow:
-                case "Customer Support":
-                    return await self._support(ticket)
-                case "Refund Review":
-                    return await self._refund(ticket)
-                case "Weekly Report":
-                    return await self._report(ticket)
+    async def handle(self, ticket: Ticket) -> dict[str, str]:
+        """One ticket is one run: this is all it takes. The answer says where each of its cents comes from."""
+        with botanu.event(workflow=ticket.workflow, event_id=ticket.event_id, customer_id=ticket.customer_id) as run:
+            answer = await self._work(ticket)
+        return {"answer": answer, "explained": str(botanu.explain(run))}
+
+    async def _work(self, ticket: Ticket) -> str:
+        match ticket.workflow:
+            case "Customer Support":
+                return await self._support(ticket)
+            case "Refund Review":
+                return await self._refund(ticket)
+            case "Weekly Report":
+                return await self._report(ticket)
 
     async def _support(self, ticket: Ticket) -> str:
         with botanu.step("look up"):
@@ -90,16 +94,20 @@ class FrontDesk:
 
     async def _report(self, ticket: Ticket) -> str:
         with botanu.step("research"):
-            notes = [await self._notes(ticket, f"{topic}: {ticket.question}") for topic in ("delivery", "quality")]
+            topics = ("archive",) if ticket.twist == "archive" else ("delivery", "quality")
+            notes = [await self._notes(ticket, f"{topic}: {ticket.question}") for topic in topics]
         with botanu.step("write"):
-            report = await self._models.gpt_stream([{"role": "user", "content": " ".join(notes)}])
+            report = await self._models.gpt_stream(
+                [{"role": "user", "content": " ".join(notes)}], asks_for_usage=ticket.twist != "silent"
+            )
         botanu.emit_outcome("success", value_type="reports_sent", value_amount=1)
         return report
 
     async def _facts(self, ticket: Ticket) -> str:
         """Let the model call its tool, and tell it what the tool said."""
         messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": ticket.question}]
-        wish = await self._models.gpt(messages, tools=[_LOOKUP])
+        headers = {"x-demo-fault": "500-once"} if ticket.twist == "retry" else None
+        wish = await self._models.gpt(messages, tools=[_LOOKUP], headers=headers)
         for wanted in wish.tool_calls or []:
             if isinstance(wanted, ChatCompletionMessageFunctionToolCall):
                 result = self._look_up(wanted)
@@ -163,7 +171,7 @@ def create_app(provider_url: str, research_url: str) -> FastAPI:
     @app.post("/tickets")
     async def tickets(ticket: Ticket, request: Request) -> dict[str, str]:
         try:
-            return {"answer": await while_connected(request, desk.handle(ticket))}
+            return await while_connected(request, desk.handle(ticket))
         except TimeoutError as error:
             raise HTTPException(_GATEWAY_TIMEOUT, str(error)) from None
 
@@ -176,7 +184,7 @@ def main() -> None:
     parser.add_argument("--provider", required=True, help="address of the model provider")
     parser.add_argument("--research", required=True, help="address of the research service")
     wanted = child_arguments(parser)
-    botanu.enable(service_name="front-desk")
+    botanu.enable(service_name="front-desk", price_contracts=[CONTRACTS])
     serve(create_app(wanted.provider, wanted.research), port=wanted.port)
 
 

@@ -21,12 +21,14 @@ class Tokens:
         output: Generated tokens.
         cached: Input tokens that were read from the prompt cache.
         cache_write: Input tokens that were written to it.
+        reasoning: The part of the output that nobody gets to see.
     """
 
     input: int = 0
     output: int = 0
     cached: int = 0
     cache_write: int = 0
+    reasoning: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,10 @@ class Bill:
     Attributes:
         request_id: The id of the response (``chatcmpl-…``, ``msg_…``), or of the request that was turned away.
         status: ``ok`` and ``interrupted`` (the client left half-way) are billed, the others have no tokens.
+        account: Who pays: whose API key it was.
+        service_tier: ``default`` or ``flex``.
+        list_usd: US dollars by the price list, a decimal number; empty for a model that is not on it.
+        due_usd: The same, less what the account was promised.
     """
 
     request_id: str
@@ -43,6 +49,10 @@ class Bill:
     model: str
     operation: str
     status: Status
+    account: str = ""
+    service_tier: str = "default"
+    list_usd: str = ""
+    due_usd: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
@@ -97,12 +107,16 @@ class Invoice:
             return self._changed.wait_for(lambda: predicate(self._rows), timeout)
 
 
-def tokens_for(request: Mapping[str, Any]) -> Tokens:
+def tokens_for(request: Mapping[str, Any], *, archive: int = 0) -> Tokens:
     """Token counts of a request, the same for the same request on every machine.
 
     They are made from a hash, not from a tokenizer: nothing here depends on what they are, only on who knows them.
     A fifth of the calls reads a part of its prompt from the cache; one that marks a block with ``cache_control``
-    also writes.
+    also writes. Of what a reasoning model says a third is reasoning.
+
+    Args:
+        request: Its body.
+        archive: So many tokens more in the prompt, as if a long file lay with it.
     """
     text = json.dumps(request, sort_keys=True)
     digest = hashlib.sha256(text.encode()).digest()
@@ -111,4 +125,10 @@ def tokens_for(request: Mapping[str, Any]) -> Tokens:
     marked = "cache_control" in text
     cached = 128 * (1 + digest[4] % 8) if marked or digest[5] % 5 == 0 else 0
     written = 64 * (1 + digest[6] % 8) if marked else 0
-    return Tokens(input=prompt + cached + written, output=output, cached=cached, cache_write=written)
+    return Tokens(
+        input=prompt + archive + cached + written,
+        output=output,
+        cached=cached,
+        cache_write=written,
+        reasoning=output // 3 if str(request.get("model", "")).startswith("gpt-5") else 0,
+    )

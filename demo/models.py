@@ -8,14 +8,22 @@ import anthropic
 import openai
 from anthropic.types import Message, MessageParam, TextBlockParam
 from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletionMessage, ChatCompletionMessageParam, ChatCompletionToolParam
+from openai.types.chat import (
+    ChatCompletionChunk,
+    ChatCompletionMessage,
+    ChatCompletionMessageParam,
+    ChatCompletionToolParam,
+)
 
-from botanu.tracking.llm import LLMTracker, ModelOperation, track_llm_call
+import botanu
+from botanu.tracking.llm import LLMTracker, ModelOperation, llm_instrumented, track_llm_call
+from demo.pricelist import KEY_OF_ACCOUNT
 
-__all__ = ["CLAUDE", "EMBEDDER", "GPT", "Models"]
+__all__ = ["ARCHIVIST", "CLAUDE", "EMBEDDER", "GPT", "Models"]
 
 GPT = "gpt-5-mini"
 CLAUDE = "claude-sonnet-5"
+ARCHIVIST = "claude-sonnet-4-5"
 EMBEDDER = "text-embedding-3-small"
 
 _ANSWER_TOKENS = 500
@@ -27,7 +35,8 @@ _SYSTEM: list[TextBlockParam] = [
 class Models:
     """Both providers; `headers` on a call steer the loopback provider and mean nothing to a real one.
 
-    The clients do not retry by themselves: one call is one request, and a fallback is the service's own decision.
+    The clients retry nothing by themselves, unless they are told to: a fallback is the service's own decision. Each
+    customer has an API key of their own, since one of them has negotiated a price.
     """
 
     def __init__(self, provider_url: str) -> None:
@@ -43,53 +52,68 @@ class Models:
         await self._openai.close()
         await self._anthropic.close()
 
+    @property
+    def _gpt(self) -> openai.AsyncOpenAI:
+        return self._openai.with_options(api_key=_api_key())
+
+    @property
+    def _claude(self) -> anthropic.AsyncAnthropic:
+        return self._anthropic.with_options(api_key=_api_key())
+
     async def gpt(
         self,
         messages: list[ChatCompletionMessageParam],
         *,
         tools: list[ChatCompletionToolParam] | None = None,
         attempt: int = 1,
+        headers: Mapping[str, str] | None = None,
     ) -> ChatCompletionMessage:
-        """A plain answer, or the tool calls that the model wants first."""
+        """A plain answer, or the tool calls that the model wants first. The client tries again once by itself."""
         with track_llm_call(provider="openai", model=GPT) as call:
             call.set_attempt(attempt)
-            response = await self._openai.chat.completions.create(
-                model=GPT, messages=messages, tools=tools or openai.omit
+            response = await self._gpt.with_options(max_retries=1).chat.completions.create(
+                model=GPT, messages=messages, tools=tools or openai.omit, extra_headers=headers
             )
             call.set_request_id(response.id).set_response_model(response.model)
             call.set_finish_reason(response.choices[0].finish_reason)
             _record_openai_usage(call, response.usage)
             return response.choices[0].message
 
-    async def gpt_stream(self, messages: list[ChatCompletionMessageParam]) -> str:
-        """A streamed answer; OpenAI says what it cost in the last chunk, when it is asked to."""
-        with track_llm_call(provider="openai", model=GPT) as call:
-            call.set_streaming(True)
-            stream = await self._openai.chat.completions.create(
-                model=GPT, messages=messages, stream=True, stream_options={"include_usage": True}
-            )
-            text = ""
-            async for chunk in stream:
-                call.set_request_id(chunk.id).set_response_model(chunk.model)
-                text += "".join(choice.delta.content or "" for choice in chunk.choices)
-                if chunk.usage is not None:
-                    _record_openai_usage(call, chunk.usage)
-            return text
+    async def gpt_stream(self, messages: list[ChatCompletionMessageParam], *, asks_for_usage: bool = True) -> str:
+        """A streamed answer that has time: flex costs half. OpenAI says what was used at the end, when asked to."""
+        text = ""
+        async for chunk in await self._stream(messages, asks_for_usage=asks_for_usage):
+            text += "".join(choice.delta.content or "" for choice in chunk.choices)
+        return text
+
+    @llm_instrumented(provider="openai")
+    async def _stream(
+        self, messages: list[ChatCompletionMessageParam], *, asks_for_usage: bool, model: str = GPT
+    ) -> openai.AsyncStream[ChatCompletionChunk]:
+        return await self._gpt.chat.completions.create(
+            model=model,
+            messages=messages,
+            service_tier="flex",
+            stream=True,
+            stream_options={"include_usage": True} if asks_for_usage else openai.omit,
+        )
 
     async def embed(self, text: str) -> list[float]:
         """The vector of a text. Embedding responses carry no id, so the one in the headers is taken."""
         with track_llm_call(provider="openai", model=EMBEDDER, operation=ModelOperation.EMBEDDINGS) as call:
-            raw = await self._openai.embeddings.with_raw_response.create(model=EMBEDDER, input=text)
+            raw = await self._gpt.embeddings.with_raw_response.create(model=EMBEDDER, input=text)
             response = raw.parse()
             call.set_request_id(raw.headers["x-request-id"]).set_response_model(response.model)
             call.set_tokens(input_tokens=response.usage.prompt_tokens)
             return response.data[0].embedding
 
-    async def claude(self, messages: list[MessageParam], *, headers: Mapping[str, str] | None = None) -> str:
+    async def claude(
+        self, messages: list[MessageParam], *, model: str = CLAUDE, headers: Mapping[str, str] | None = None
+    ) -> str:
         """A plain answer."""
-        with track_llm_call(provider="anthropic", model=CLAUDE) as call:
-            response = await self._anthropic.messages.create(
-                model=CLAUDE,
+        with track_llm_call(provider="anthropic", model=model) as call:
+            response = await self._claude.messages.create(
+                model=model,
                 max_tokens=_ANSWER_TOKENS,
                 system=_SYSTEM,
                 messages=messages,
@@ -102,7 +126,7 @@ class Models:
         """A streamed answer."""
         with track_llm_call(provider="anthropic", model=CLAUDE) as call:
             call.set_streaming(True)
-            async with self._anthropic.messages.stream(
+            async with self._claude.messages.stream(
                 model=CLAUDE, max_tokens=_ANSWER_TOKENS, system=_SYSTEM, messages=messages
             ) as stream:
                 response = await stream.get_final_message()
@@ -116,6 +140,12 @@ class Models:
         except anthropic.RateLimitError:
             message = await self.gpt([{"role": "user", "content": question}], attempt=2)
             return message.content or ""
+
+
+def _api_key() -> str:
+    """The customer's own; which customer it is the run says, in either service."""
+    run = botanu.get_current_run()
+    return f"{KEY_OF_ACCOUNT}{run.customer_id}" if run is not None else "key"
 
 
 def _record_openai_usage(call: LLMTracker, usage: CompletionUsage | None) -> None:

@@ -5,8 +5,10 @@ A client steers it with request headers, since a demonstration has to be repeata
 
 - ``x-demo-fault: 429`` refuses the request with that status; ``429-once`` only until the client's own retry.
 - ``x-demo-hold: KEY`` holds the answer back before its first byte, until the client gives up. Nothing is billed then.
+- ``x-demo-archive: TOKENS`` makes the prompt so much longer, without sending it.
 - ``x-demo-chunk-delay: SECONDS`` is the pause before each chunk. Who leaves half-way pays for what was generated.
 
+It bills by a price list of its own (`demo.pricelist`), to the account whose API key it is.
 ``GET /invoice`` returns the book, ``GET /held?key=KEY`` returns when that call has arrived and is being held back.
 """
 
@@ -21,6 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 from demo.dialects import DIALECTS, Call, Chunk, Dialect
 from demo.invoice import Bill, Invoice, Status, Tokens, tokens_for
 from demo.loopback import Handler, LoopbackServer, announce, child_arguments, stop_requested
+from demo.pricelist import account_of, charge
 
 __all__ = ["Provider"]
 
@@ -103,7 +106,7 @@ class _ProviderHandler(Handler):
         if body is None:
             self.answer_json(400, {"error": {"message": "the body is not a JSON object", "type": "invalid_request"}})
             return
-        tokens = tokens_for(body)
+        tokens = tokens_for(body, archive=int(self.headers.get("x-demo-archive", "0")))
         if dialect.operation == "embeddings":
             tokens = Tokens(input=tokens.input)
         self._serve(dialect, Call(request_id=self.server.next_id(dialect.id_prefix), body=body, tokens=tokens))
@@ -168,7 +171,13 @@ class _ProviderHandler(Handler):
         self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk.data), chunk.data))
         self.wfile.flush()
 
+    def _account(self) -> str:
+        bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
+        return account_of(self.headers.get("x-api-key") or bearer)
+
     def _bill(self, dialect: Dialect, call: Call, status: Status, tokens: Tokens) -> None:
+        account = self._account()
+        charged = charge(call.model, call.service_tier, tokens, account)
         self.server.invoice.add(
             Bill(
                 request_id=call.request_id,
@@ -176,6 +185,10 @@ class _ProviderHandler(Handler):
                 model=call.model,
                 operation=dialect.operation,
                 status=status,
+                account=account,
+                service_tier=call.service_tier,
+                list_usd=str(charged[0]) if charged is not None else "",
+                due_usd=str(charged[1]) if charged is not None else "",
                 input_tokens=tokens.input,
                 output_tokens=tokens.output,
                 cached_tokens=tokens.cached,
@@ -199,6 +212,7 @@ def _so_far(tokens: Tokens, share: float) -> Tokens:
         output=math.ceil(tokens.output * share),
         cached=tokens.cached,
         cache_write=tokens.cache_write,
+        reasoning=math.floor(tokens.reasoning * share),
     )
 
 

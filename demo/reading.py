@@ -1,21 +1,15 @@
-"""What the spans say: runs, model calls and tokens, read back from the receiver and from nowhere else."""
+"""What the spans say of runs, for the picture of one run; money is in `demo.bills`."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from demo.otlp import MetricPoint, Span
 
 __all__ = [
     "OURS",
-    "ModelCall",
-    "Reconciliation",
     "RunRecord",
     "faults_of",
-    "model_calls",
-    "reconcile",
-    "reconcile_metrics",
     "runs_of",
     "tokens_of_metrics",
 ]
@@ -23,37 +17,17 @@ __all__ = [
 OURS = "botanu"
 """How the names of our instrumentation scopes begin."""
 
-_NOTHING = (0, 0, 0)
-
-Invoice = Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCall:
-    """A model call that was answered; tokens as in `demo.invoice.Tokens`."""
-
-    response_id: str
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    span: Span
-
-    @property
-    def tokens(self) -> tuple[int, int, int]:
-        """Input, output and cached tokens."""
-        return self.input_tokens, self.output_tokens, self.cached_tokens
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """One run with all its spans, whichever service they come from, and its model calls, each once."""
+    """One run with all its spans, whichever service they come from."""
 
     run_id: str
+    event_id: str
     customer: str
     workflow: str
     outcome: str
     spans: tuple[Span, ...]
-    calls: tuple[ModelCall, ...]
 
     @property
     def root(self) -> Span:
@@ -67,28 +41,6 @@ class RunRecord:
         return {span.service for span in self.spans}
 
 
-def model_calls(spans: Iterable[Span]) -> list[ModelCall]:
-    """The calls that were answered, each once.
-
-    Several instruments may see the same call: Anthropic's client makes a span of its own inside ours. Spans with the
-    same response id are one call, and ours speaks for it.
-    """
-    found: dict[str, ModelCall] = {}
-    for span in spans:
-        identity = span.attributes.get("gen_ai.response.id")
-        if identity is None or "gen_ai.usage.input_tokens" not in span.attributes:
-            continue
-        if identity not in found or span.scope.startswith(OURS):
-            found[identity] = ModelCall(
-                response_id=identity,
-                input_tokens=_count(span, "gen_ai.usage.input_tokens"),
-                output_tokens=_count(span, "gen_ai.usage.output_tokens"),
-                cached_tokens=_count(span, "gen_ai.usage.cache_read.input_tokens"),
-                span=span,
-            )
-    return list(found.values())
-
-
 def runs_of(spans: Iterable[Span]) -> list[RunRecord]:
     """The spans grouped by run, in the order in which the runs began."""
     groups: defaultdict[str, list[Span]] = defaultdict(list)
@@ -98,11 +50,11 @@ def runs_of(spans: Iterable[Span]) -> list[RunRecord]:
     return [
         RunRecord(
             run_id=run_id,
+            event_id=_last(group, "botanu.event_id"),
             customer=_last(group, "botanu.customer_id"),
             workflow=_last(group, "botanu.workflow"),
             outcome=_first(group, "botanu.outcome.status"),
             spans=tuple(group),
-            calls=tuple(model_calls(group)),
         )
         for run_id, group in groups.items()
     ]
@@ -127,52 +79,6 @@ def faults_of(spans: Iterable[Span]) -> list[str]:
     return faults
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciliation:
-    """Telemetry against the provider's invoice.
-
-    Attributes:
-        counted: Input and output tokens that telemetry counted.
-        invoice: The same on the invoice.
-        difference: What the two disagree by; taken request by request where possible, so that errors don't cancel out.
-        basis: How the comparison was made, in a sentence.
-        not_billed: Rows of the invoice without tokens, by their status.
-    """
-
-    counted: tuple[int, int]
-    invoice: tuple[int, int]
-    difference: int
-    basis: str
-    not_billed: Mapping[str, int]
-
-
-def reconcile(calls: Iterable[ModelCall], invoice: Invoice) -> Reconciliation:
-    """Compare call by call, over the id that both sides know it by; cached tokens count as well."""
-    seen = {call.response_id: call.tokens for call in calls}
-    billed = {row["request_id"]: _billed(row) for row in invoice if any(_billed(row))}
-    identities = seen.keys() | billed.keys()
-    pairs = [(seen.get(identity, _NOTHING), billed.get(identity, _NOTHING)) for identity in identities]
-    return Reconciliation(
-        counted=_in_and_out(seen.values()),
-        invoice=_in_and_out(billed.values()),
-        difference=sum(abs(here - there) for pair in pairs for here, there in zip(*pair, strict=True)),
-        basis=f"Compared call by call over {len(identities):,} request ids, cached tokens included.",
-        not_billed=_not_billed(invoice),
-    )
-
-
-def reconcile_metrics(points: Iterable[MetricPoint], invoice: Invoice) -> Reconciliation:
-    """Compare the sums: what a sampler is for is that not every span is there, but metrics count every call."""
-    counted, billed = tokens_of_metrics(points), _in_and_out(_billed(row) for row in invoice)
-    return Reconciliation(
-        counted=counted,
-        invoice=billed,
-        difference=sum(abs(here - there) for here, there in zip(counted, billed, strict=True)),
-        basis="Compared as sums of gen_ai.client.token.usage, which counts unsampled calls too.",
-        not_billed=_not_billed(invoice),
-    )
-
-
 def tokens_of_metrics(points: Iterable[MetricPoint]) -> tuple[int, int]:
     """Input and output tokens by the metric ``gen_ai.client.token.usage``, which no sampler touches.
 
@@ -186,23 +92,6 @@ def tokens_of_metrics(points: Iterable[MetricPoint]) -> tuple[int, int]:
     for point in last.values():
         sums[point.attributes["gen_ai.token.type"]] += point.sum or 0
     return round(sums["input"]), round(sums["output"])
-
-
-def _count(span: Span, key: str) -> int:
-    return int(span.attributes.get(key, 0))
-
-
-def _billed(row: Mapping[str, Any]) -> tuple[int, int, int]:
-    return int(row["input_tokens"]), int(row["output_tokens"]), int(row["cached_tokens"])
-
-
-def _not_billed(invoice: Invoice) -> Mapping[str, int]:
-    return Counter(str(row["status"]) for row in invoice if not any(_billed(row)))
-
-
-def _in_and_out(rows: Iterable[tuple[int, int, int]]) -> tuple[int, int]:
-    columns = list(zip(*rows, strict=True))
-    return (sum(columns[0]), sum(columns[1])) if columns else (0, 0)
 
 
 def _first(spans: Iterable[Span], key: str) -> str:

@@ -1,76 +1,23 @@
-"""What a person sees when the tickets are done."""
+"""One run as a picture."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
 from demo.otlp import Span
-from demo.reading import OURS, ModelCall, Reconciliation, RunRecord
+from demo.pricelist import AGREED
+from demo.reading import OURS, RunRecord
 
-__all__ = ["draw_run", "most_telling", "print_reconciliation", "print_table"]
+__all__ = ["draw_run", "most_telling"]
 
 _OUTCOME_STYLE = {"success": "green", "failed": "red", "timeout": "yellow", "canceled": "magenta"}
 _SERVICE_STYLE = {"front-desk": "cyan", "research": "blue"}
-
-
-def print_table(console: Console, runs: Sequence[RunRecord]) -> None:
-    """Runs, model calls and tokens by customer, workflow and outcome."""
-    groups: defaultdict[tuple[str, str, str], list[RunRecord]] = defaultdict(list)
-    for run in runs:
-        groups[run.customer, run.workflow, run.outcome].append(run)
-    table = Table(
-        title="What the tickets used, from the spans", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
-    for heading in ("customer", "workflow", "outcome"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("runs", "calls", "tokens in", "tokens out"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    above = ("", "")
-    for (customer, workflow, outcome), group in sorted(groups.items()):
-        if above[0] not in ("", customer):
-            table.add_section()
-        table.add_row(
-            "" if customer == above[0] else escape(customer),
-            "" if (customer, workflow) == above else escape(workflow),
-            Text(outcome, style=_OUTCOME_STYLE.get(outcome, "")),
-            *_figures(group),
-        )
-        above = (customer, workflow)
-    table.add_section()
-    table.add_row("all", "", "", *_figures(runs), style="bold")
-    console.print(table)
-
-
-def _figures(runs: Iterable[RunRecord]) -> list[str]:
-    runs = list(runs)
-    calls = [call for run in runs for call in run.calls]
-    input_tokens = sum(call.input_tokens for call in calls)
-    output_tokens = sum(call.output_tokens for call in calls)
-    return [f"{count:,}" for count in (len(runs), len(calls), input_tokens, output_tokens)]
-
-
-def print_reconciliation(console: Console, source: str, result: Reconciliation) -> None:
-    """`source` (``spans`` or ``metrics``) against the invoice, in one line."""
-    style = "bold green" if result.difference == 0 else "bold red"
-    console.print(
-        f"Tokens: {sum(result.counted):,} on {source}, {sum(result.invoice):,} on the provider's invoice, "
-        f"[{style}]difference {result.difference:,}[/]",
-        soft_wrap=True,
-        highlight=False,
-    )
-    console.print(f"[dim]{result.basis} Not billed: {_listed(result.not_billed)}.[/]", highlight=False)
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(counts.items())) or "nothing"
 
 
 def most_telling(runs: Iterable[RunRecord]) -> RunRecord:
@@ -82,6 +29,8 @@ def most_telling(runs: Iterable[RunRecord]) -> RunRecord:
             len(run.services) > 1,
             any(span.attributes.get("botanu.request.attempt", 1) > 1 for span in run.spans),
             "execute_tool" in names,
+            any("botanu.cost.duplicate" in span.attributes for span in run.spans if span.service == run.root.service),
+            run.customer in AGREED,
             run.outcome == "success",
         )
         return sum(has), -len(run.spans)
@@ -90,7 +39,7 @@ def most_telling(runs: Iterable[RunRecord]) -> RunRecord:
 
 
 def draw_run(console: Console, run: RunRecord) -> None:
-    """One run as a tree, over all services, with durations and tokens."""
+    """One run as a tree, over all services, with durations and dollars."""
     console.print(
         f"One run: [bold]{escape(run.workflow)}[/] for [bold]{escape(run.customer)}[/], "
         f"[{_OUTCOME_STYLE.get(run.outcome, 'bold')}]{run.outcome}[/]",
@@ -104,14 +53,13 @@ def draw_run(console: Console, run: RunRecord) -> None:
 @dataclass(frozen=True, slots=True)
 class _Drawing:
     children: Mapping[str, Sequence[Span]]
-    calls: Mapping[str, ModelCall]
 
     @classmethod
     def of(cls, run: RunRecord) -> Self:
         children: defaultdict[str, list[Span]] = defaultdict(list)
         for span in run.spans:
             children[span.parent_id].append(span)
-        return cls(children, {call.span.span_id: call for call in run.calls})
+        return cls(children)
 
     def tree(self, span: Span, *, above: Span | None = None) -> Tree:
         """The span and what happened below it; see `_below` for what is left out, and only counted."""
@@ -149,9 +97,8 @@ class _Drawing:
             label.append(f"{span.service} ", style=f"bold {_SERVICE_STYLE.get(span.service, '')}")
         label.append(span.name, style="red" if span.status == "ERROR" else "")
         label.append(f"  {span.duration_ms:,.{0 if span.duration_ms >= 10 else 1}f} ms", style="dim")
-        if (call := self.calls.get(span.span_id)) is not None:
-            output = f", {call.output_tokens:,} out" if call.output_tokens else ""
-            label.append(f"  {call.input_tokens:,} in{output}", style="green")
+        if (usd := span.attributes.get("botanu.cost.usd")) is not None:
+            label.append(f"  ${usd:.6f}", style="bold green")
         if "error.type" in span.attributes:
             label.append(f"  {span.attributes['error.type']}", style="red")
         if span.attributes.get("botanu.request.attempt", 1) > 1:

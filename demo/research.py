@@ -11,14 +11,15 @@ from pydantic import BaseModel
 import botanu
 from botanu_fastapi import BotanuMiddleware
 from demo.loopback import child_arguments
-from demo.models import Models
-from demo.serving import serve, while_connected
+from demo.models import ARCHIVIST, Models
+from demo.serving import CONTRACTS, serve, while_connected
 from demo.tickets import Twist
 
 __all__ = ["Query", "create_app"]
 
 _MODEL_TIMEOUT_S = 0.5
 _GATEWAY_TIMEOUT = 504
+_ARCHIVE_TOKENS = "205000"
 
 
 class Query(BaseModel):
@@ -59,6 +60,10 @@ async def read_up(models: Models, query: Query) -> str:
             # The limit lies around the last call alone, which the provider holds back whenever it is to strike: so
             # what is given up has never been billed, and the invoice can be compared token by token.
             async with asyncio.timeout(_MODEL_TIMEOUT_S if query.twist == "timeout" else None):
+                if query.twist == "archive":
+                    return await models.claude(
+                        [{"role": "user", "content": question}], model=ARCHIVIST, headers=_steering(query)
+                    )
                 return await models.claude_or_gpt(question, headers=_steering(query))
         except TimeoutError:
             raise HTTPException(_GATEWAY_TIMEOUT, "the model was too slow") from None
@@ -70,6 +75,8 @@ def _steering(query: Query) -> dict[str, str]:
             return {"x-demo-fault": "429"}
         case "cancel" | "timeout":
             return {"x-demo-hold": query.key}
+        case "archive":
+            return {"x-demo-archive": _ARCHIVE_TOKENS}
         case _:
             return {}
 
@@ -79,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo.research", description=__doc__)
     parser.add_argument("--provider", required=True, help="address of the model provider")
     wanted = child_arguments(parser)
-    botanu.enable(service_name="research")
+    botanu.enable(service_name="research", price_contracts=[CONTRACTS])
     serve(create_app(wanted.provider), port=wanted.port)
 
 

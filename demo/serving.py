@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
@@ -10,11 +11,14 @@ from fastapi import FastAPI, HTTPException, Request
 
 from demo.loopback import announce
 
-__all__ = ["serve", "while_connected"]
+__all__ = ["CONTRACTS", "serve", "while_connected"]
 
 T = TypeVar("T")
 
 CLIENT_CLOSED_REQUEST = 499
+
+CONTRACTS = str(Path(__file__).with_name("contracts.yaml"))
+"""What this company has agreed on, for `botanu.enable(price_contracts=…)`."""
 
 
 def serve(app: FastAPI, *, port: int) -> None:

@@ -8,17 +8,29 @@ from pydantic import BaseModel
 __all__ = ["CUSTOMERS", "WORKFLOWS", "Ticket", "Twist", "plan"]
 
 Workflow = Literal["Customer Support", "Refund Review", "Weekly Report"]
-Twist = Literal["none", "fallback", "failure", "cancel", "timeout"]
+Twist = Literal["none", "fallback", "retry", "failure", "cancel", "timeout", "silent", "archive"]
 
 CUSTOMERS = ("acme", "birch-labs", "corvid", "dunmore", "elm-street")
 WORKFLOWS: tuple[Workflow, ...] = ("Customer Support", "Refund Review", "Weekly Report")
 
 # In every twenty tickets; a bad turn belongs to the workflow where it would happen.
-_TWISTS: dict[int, Twist] = {1: "fallback", 5: "failure", 8: "cancel", 11: "fallback", 14: "timeout"}
+_TWISTS: dict[int, Twist] = {
+    1: "fallback",
+    3: "retry",
+    5: "failure",
+    8: "cancel",
+    11: "fallback",
+    14: "timeout",
+    16: "silent",
+    18: "archive",
+}
 _WORKFLOW_OF: dict[Twist, Workflow] = {
+    "retry": "Customer Support",
     "failure": "Refund Review",
     "cancel": "Customer Support",
     "timeout": "Weekly Report",
+    "silent": "Weekly Report",
+    "archive": "Weekly Report",
 }
 _QUESTIONS: dict[Workflow, str] = {
     "Customer Support": "Where is my order {order}?",
@@ -32,8 +44,10 @@ class Ticket(BaseModel):
 
     Attributes:
         event_id: The business key, such as ``TKT-0017``.
-        twist: What shall happen to it: ``fallback`` (one provider answers 429), ``failure`` (an exception in the
-            service), ``cancel`` (the customer closes the connection), ``timeout`` (the model is too slow).
+        twist: What shall happen to it: ``fallback`` (one provider answers 429), ``retry`` (one answers 500, once),
+            ``failure`` (an exception in the service), ``cancel`` (the customer closes the connection), ``timeout``
+            (the model is too slow), ``silent`` (a stream that nobody asked for its usage), ``archive`` (a prompt so
+            long that it has a price of its own).
     """
 
     event_id: str

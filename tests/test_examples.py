@@ -1,4 +1,4 @@
-"""What we show works: every example runs offline, and every Python block of README and docs/fastapi.md runs.
+"""What we show works: every example runs offline, and every Python block of README and of two pages of docs/ does.
 
 A block that only hints at something has the line ``<!-- not run: why -->`` before it.
 """
@@ -16,7 +16,8 @@ from demo.receiver import Receiver
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("_"))
-PAGES = ("README.md", "docs/fastapi.md")
+SERVICES = ("README.md", "docs/fastapi.md")
+PAGES = (*SERVICES, "docs/ledger.md")
 _BLOCK = re.compile(r"(<!-- not run: [^\n]+-->\n+)?^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -126,7 +127,7 @@ botanu.disable()
     assert (server.attributes["botanu.event_id"], server.attributes["botanu.customer_id"]) == ("T-1", "acme")
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", SERVICES)
 def test_the_first_service_of_a_page_answers_and_is_seen(page, receiver: Receiver):
     """The copy-paste start: a ticket is sent, and its run arrives at the collector under the id of the response."""
     code = next(code for place, code in BLOCKS.items() if place.startswith(page))
@@ -137,6 +138,16 @@ def test_the_first_service_of_a_page_answers_and_is_seen(page, receiver: Receive
     named = {"botanu.run_id": run_id, "botanu.workflow": "Customer Support", "botanu.event_id": "T-1"}
     assert server.attributes.items() >= named.items()
     assert server.attributes["botanu.outcome.status"] == "success"
+
+
+def test_the_explanation_in_the_guide_is_what_is_printed(receiver: Receiver):
+    """But for ids, the day and the release of the price table."""
+    page = (ROOT / "docs/ledger.md").read_text(encoding="utf-8")
+    shown = re.search(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    code = next(code for place, code in BLOCKS.items() if place.startswith("docs/ledger.md"))
+    said = run("-c", code, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint).stdout
+    ids = re.compile(r"(?<=run )\S{36}|(?<=span )\w{16}|(?<=entry )\w{32}|(?<=genai-prices/)[\d.]+|(?<=@)[\d-]+")
+    assert ids.sub("…", said) == ids.sub("…", shown[1])
 
 
 def test_a_wrapped_application_has_the_header_on_its_500(receiver: Receiver):

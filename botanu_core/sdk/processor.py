@@ -110,7 +110,7 @@ def attributes_of(span: Any) -> Mapping[str, Any]:
 
 
 def _write(span: Any, said: Mapping[str, Any]) -> None:
-    """Write on a span that is ending: most SDKs take nothing any more by then, though their own hook is meant for it."""
+    """Write on a span that is ending: most SDKs take nothing any more by then, though the hook is meant for it."""
     plain = getattr(getattr(span, "_attributes", None), "_dict", None)
     if span.is_recording():
         span.set_attributes(said)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from demo.otlp import MetricPoint, Span
-from demo.reading import faults_of, model_calls, reconcile, runs_of, tokens_of_metrics
+from demo.reading import faults_of, runs_of, tokens_of_metrics
 
 
 def span(name: str = "s", *, trace: str = "t", scope: str = "botanu", start_ns: int = 0, **attributes: Any) -> Span:
@@ -26,46 +26,6 @@ def span(name: str = "s", *, trace: str = "t", scope: str = "botanu", start_ns: 
         resource={},
         scope=scope,
     )
-
-
-def call(identity: str, tokens: int, *, scope: str = "botanu") -> Span:
-    """The span of a model call with as many input as output tokens."""
-    usage = {"gen_ai__usage__input_tokens": tokens, "gen_ai__usage__output_tokens": tokens}
-    return span(scope=scope, gen_ai__response__id=identity, **usage)
-
-
-def row(identity: str, tokens: int, status: str = "ok") -> dict[str, Any]:
-    """A row of the invoice with as many input as output tokens."""
-    return {
-        "request_id": identity,
-        "status": status,
-        "input_tokens": tokens,
-        "output_tokens": tokens,
-        "cached_tokens": 0,
-    }
-
-
-class TestReconciliation:
-    @pytest.mark.parametrize(
-        ("spans", "invoice", "difference"),
-        [
-            ([call("a", 5)], [row("a", 5)], 0),
-            ([call("a", 5), call("a", 5, scope="com.anthropic")], [row("a", 5)], 0),
-            ([call("a", 5)], [row("a", 5), row("b", 0, "rate_limited")], 0),
-            ([], [row("a", 5)], 10),
-            ([call("a", 5)], [], 10),
-            ([call("a", 5), call("b", 6)], [row("a", 6), row("b", 5)], 4),
-        ],
-        ids=["equal", "seen twice", "refused", "lost span", "never billed", "errors that would cancel out"],
-    )
-    def test_difference(self, spans, invoice, difference):
-        """Whatever one side has and the other has not shows, request by request."""
-        assert reconcile(model_calls(spans), invoice).difference == difference
-
-    def test_our_span_speaks_for_the_call(self):
-        """Of several spans of one call ours is taken, whichever comes first."""
-        for spans in ([call("a", 5), call("a", 7, scope="other")], [call("a", 7, scope="other"), call("a", 5)]):
-            assert [found.input_tokens for found in model_calls(spans)] == [5]
 
 
 class TestFaults:

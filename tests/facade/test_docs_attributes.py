@@ -10,8 +10,9 @@ import pytest
 from opentelemetry import propagate
 
 import botanu
+from botanu.pricing import Contract, UnitPrice
 from botanu.tracking.data import track_db_operation, track_messaging_operation, track_storage_operation
-from botanu.tracking.llm import track_llm_call, track_tool_call
+from botanu.tracking.llm import llm_instrumented, track_llm_call, track_tool_call
 from botanu_core import semconv
 from botanu_core.adapter import accept, from_mapping
 from botanu_core.model.vocabulary import provider_name
@@ -50,17 +51,22 @@ def python_blocks(text: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
+def _stem(name: str) -> str:
+    """A name, or what all names of a family begin with: ``botanu.tokens.`` of ``botanu.tokens.<bucket>``."""
+    return name.partition("<")[0]
+
+
 # --- attributes.md ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("constant", CONSTANTS)
 def test_every_name_in_the_code_stands_in_the_document(constant):
     value = CONSTANTS[constant]
-    assert f"`{value}`" in ATTRIBUTES or f"`{value}<key>`" in ATTRIBUTES
+    assert f"`{value}`" in ATTRIBUTES or (value.endswith(".") and f"`{value}<" in ATTRIBUTES)
 
 
 def test_every_name_in_the_document_stands_in_the_code():
-    documented = {row[0].strip("`").replace("<key>", "") for row in ROWS} - {"botanu.metadata."}
+    documented = {_stem(row[0].strip("`")) for row in ROWS} - {"botanu.metadata."}
     assert documented <= set(CONSTANTS.values())
 
 
@@ -77,14 +83,24 @@ def test_no_attribute_is_documented_twice():
 
 def undocumented(attributes: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
     """What has no row, or another type than its row says."""
-    families = [name for name in TYPES if name.endswith(".<key>") and name != "botanu.<key>"]
+    families = [name for name in TYPES if name.endswith(">") and name != "botanu.<key>"]
     found = []
     for key, value in attributes:
-        family = next((name for name in families if key.startswith(name.removesuffix("<key>"))), key)
+        family = next((name for name in families if key.startswith(_stem(name))), key)
         kind = TYPES.get(key) or TYPES.get(family)
         if kind is None or (kind != "any" and type(value) not in PYTHON_TYPES[kind]):
             found.append((key, value))
     return found
+
+
+PRICES = Contract(name="c", units=[UnitPrice(kind="tool", name="search", prices={"items": "0.01"})])
+
+
+@llm_instrumented(provider="openai")
+def flexible(model: str) -> dict[str, Any]:
+    """A model call whose price has a reason."""
+    usage = {"prompt_tokens": 150, "completion_tokens": 200}
+    return {"id": "resp-1", "model": model, "service_tier": "flex", "usage": usage}
 
 
 def use_everything() -> None:
@@ -100,7 +116,14 @@ def use_everything() -> None:
                 tracker.set_streaming().set_cache_hit().set_attempt(2).set_error(ValueError("x"))
                 tracker.set_input_content("in").set_output_content("out").add_metadata(run_id="mine")
             with track_llm_call(provider="openai", model="gpt-4o") as priced:
-                priced.set_tokens(150, 200)
+                priced.set_tokens(150, 200).set_streaming().set_stream_over()
+            with track_llm_call(provider="openai", model="nobody-knows-it") as unpriced:
+                unpriced.set_tokens(150, 200)
+            flexible("gpt-5-mini")
+            with track_llm_call(provider="openai", model="gpt-4o") as around:
+                with track_llm_call(provider="openai", model="gpt-4o") as inside:
+                    inside.set_tokens(150, 200).set_request_id("same")
+                around.set_request_id("same")
             with track_tool_call("search", tool_call_id="call_1", provider="openai") as tool:
                 tool.set_result(success=False, items_returned=1, bytes_processed=2)
             with track_db_operation("pg", "SELECT", "shop") as db:
@@ -121,7 +144,7 @@ def use_everything() -> None:
 
 
 def test_all_that_arrives_is_documented_with_its_type(service, receiver):
-    sent = service(content_capture_rate=1.0)
+    sent = service(content_capture_rate=1.0, price_contracts=[PRICES])
     use_everything()
     written = [pair for span in sent.spans() for pair in span.attributes.items()]
     written += [pair for span in sent.spans() for event in span.events for pair in event.attributes.items()]
@@ -131,7 +154,7 @@ def test_all_that_arrives_is_documented_with_its_type(service, receiver):
 
     # All but what only requests, retries of whole runs and runs from elsewhere have, and the user's own.
     elsewhere = ("http.", "url.", "botanu.attempt", "botanu.run.joined", "botanu.<key>")
-    prefixes = {name.removesuffix("<key>") for name in TYPES if not name.startswith(elsewhere)}
+    prefixes = {_stem(name) for name in TYPES if not name.startswith(elsewhere)}
     assert {name for name in prefixes if not any(key.startswith(name) for key, _ in written)} == set()
 
 
@@ -139,7 +162,7 @@ def test_every_metric_and_event_that_arrives_is_documented(sent, receiver):
     use_everything()
     events = {event.name for span in sent.spans() for event in span.events} - {"exception"}
     assert events == {"botanu.run.started", "botanu.run.completed"}
-    assert {event.event_name for event in receiver.events()} == {"botanu.run.completed"}
+    assert {event.event_name for event in receiver.events()} == {"botanu.run.completed", "botanu.ledger.entry"}
     kinds = {row[0].strip("`"): row[1] for row in ROWS if "histogram" in row[1] or "counter" in row[1]}
     words = {"histogram": "histogram", "sum": "counter"}
     assert {point.name: f"{words[point.kind]}, `{point.unit}`" for point in receiver.points()} == kinds
