@@ -99,7 +99,7 @@ class LedgerProcessor(SpanProcessor):
         """Write on a span that is ending. Some SDKs call it ended by then, and warn of what is still to come."""
         if not said or not self._hears_endings:
             return
-        attributes = getattr(span, "_attributes", None)
+        attributes: Any = getattr(span, "_attributes", None)
         if span.is_recording() or not hasattr(attributes, "_immutable"):
             span.set_attributes(said)
             return

@@ -34,9 +34,7 @@ class RunSampler(Sampler):
         tracers: Those of the provider, which come to this sampler while they are new.
     """
 
-    def __init__(
-        self, inner: Sampler, *, is_known: bool = False, tracers: Mapping[Any, Any] | None = None
-    ) -> None:
+    def __init__(self, inner: Sampler, *, is_known: bool = False, tracers: Mapping[Any, Any] | None = None) -> None:
         self.inner, self._is_known = inner, is_known
         self._tracers: Mapping[Any, Any] = tracers if tracers is not None else {}
         self._seen = len(self._tracers)
