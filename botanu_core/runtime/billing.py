@@ -328,14 +328,10 @@ def use_units(
     return said
 
 
-def _end_all_told(ledger: RunLedger) -> None:
-    for call in tuple(ledger.told.values()):
-        end_told(call, None)
-
-
 def closed(ledger: RunLedger) -> dict[str, Any]:
     """Close a run's ledger; what its span and its `botanu.run.completed` say of it."""
-    _end_all_told(ledger)
+    for call in tuple(ledger.told.values()):
+        end_told(call, None)
     publish(ledger.close())
     totals = ledger.totals
     return {
