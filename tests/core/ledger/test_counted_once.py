@@ -14,7 +14,7 @@ from opentelemetry import trace
 
 import botanu
 from botanu.tracking.llm import track_llm_call
-from botanu_core.runtime import billing
+from botanu_core.ledger.open_spans import open_spans
 
 FULL = Decimal("0.003")
 
@@ -217,7 +217,7 @@ def test_every_call_is_counted_once(desk):
         spans = here.exported.get_finished_spans()
         assert not counted & {span.context.span_id for span in spans if span.attributes.get("botanu.cost.duplicate")}
         here.exported.clear()
-        assert billing.open_spans.calls() == []
+        assert open_spans.calls() == []
 
     holds()
     arrived = Counter(entry.attributes["botanu.entry_id"] for entry in here.entries())
