@@ -58,7 +58,7 @@ def outside() -> RunLedger:
 
 
 def reset() -> None:
-    """Begin anew outside runs: `disable()` has ended what was."""
+    """Begin anew outside runs."""
     _outside.ledger = RunLedger(closed=True)
     unpriced.clear()
 
@@ -75,8 +75,7 @@ def settle(*, everything: bool) -> None:
                 call.teller.give_up()  # a stream that nobody reads any more, or a call in another thread
     for ledger in undecided() if everything else (_outside.ledger,):
         for call in tuple(ledger.told.values()):
-            # Where the span is still written on, its end will be heard.
-            if everything or not call.span.is_recording():
+            if everything or not call.span.is_recording():  # else its end will be heard
                 end_told(call, None)
         publish(ledger.settle())
 
