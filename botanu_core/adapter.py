@@ -4,12 +4,16 @@ A web adapter makes an `Exchange` of a request, makes its run current around the
 `docs/adapters.md` shows one. Others map their framework's hooks onto `accept` and the verbs of `RunContext`.
 """
 
+from botanu_core import semconv
 from botanu_core.errors import ConfigError, MissingExtra
+from botanu_core.log import warn_once
+from botanu_core.model.run import MAX_ID_CHARS, clean
 from botanu_core.runtime.accept import accept, propagation_fields, server_span, to_header
-from botanu_core.runtime.context import RunContext, activate, deactivate
+from botanu_core.runtime.context import RunContext, activate, current_run, deactivate, record_error
+from botanu_core.runtime.current import Activation
 from botanu_core.runtime.guard import failed
 from botanu_core.runtime.propagator import SCOPE_KEY, others, without_ours
-from botanu_core.runtime.telemetry import farewell
+from botanu_core.runtime.telemetry import end_span, farewell, start_span
 from botanu_core.semconv import (
     BAGGAGE_HEADER,
     HTTP_REQUEST_METHOD,
@@ -31,10 +35,12 @@ __all__ = [
     "HTTP_REQUEST_METHOD",
     "HTTP_RESPONSE_STATUS_CODE",
     "HTTP_ROUTE",
+    "MAX_ID_CHARS",
     "OPTIONS",
     "RESPONSE_HEADER",
     "SCOPE_KEY",
     "URL_PATH",
+    "Activation",
     "AsyncBody",
     "Body",
     "ConfigError",
@@ -50,7 +56,10 @@ __all__ = [
     "activate",
     "bodiless",
     "body_of",
+    "clean",
+    "current_run",
     "deactivate",
+    "end_span",
     "exposing",
     "failed",
     "farewell",
@@ -64,8 +73,12 @@ __all__ = [
     "prefixed",
     "problems_of",
     "propagation_fields",
+    "record_error",
+    "semconv",
     "server_span",
+    "start_span",
     "to_header",
+    "warn_once",
     "with_run",
     "without_ours",
 ]

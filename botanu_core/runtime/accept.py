@@ -1,5 +1,6 @@
 """`accept`: the door through which an adapter takes up a run."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry import context as otel
@@ -41,12 +42,16 @@ def accept(inbound: Inbound, *, trust: TrustMode | None = None, lifetime_s: floa
     return opened
 
 
-def to_header(run: RunContext) -> str:
+def to_header(run: RunContext, besides: Mapping[str, str] | None = None) -> str:
     """`run` as one header value, signed where there is a key: for messages that have a header of their own for it.
 
     `from_header` and `accept` read it; they check the signature, and `lifetime_s` says how long a message may wait.
+
+    Args:
+        run: What is written.
+        besides: Members for this message alone; they arrive in `RunContext.carried`.
     """
-    members = {**run.members(), **run.carried}
+    members = {**run.members(), **(besides or {}), **run.carried}
     step = current_step(otel.get_current())
     if step is not None:
         members[sc.STEP] = step

@@ -39,11 +39,14 @@ class RunContext:
 
     __slots__ = (
         "_errors", "_ledger", "_lock", "_members", "_run", "_started_ns", "_suggested", "announces", "attributes",
-        "business", "carried", "ended", "joined", "outcome", "owns_span", "refused", "span",
+        "business", "called", "carried", "ended", "joined", "outcome", "owns_span", "refused", "span",
+        "tasks_published",
     )  # fmt: skip
 
     def __init__(self, run: Run, *, joined: bool = False) -> None:
         self._run = run = under_pseudonym(run)
+        self.called: str | None = None  # the workflow, until somebody names it
+        self.tasks_published = 0
         self._lock = threading.RLock()
         self._started_ns = time.time_ns()
         self._errors: dict[int, BaseException] = {}
@@ -134,7 +137,8 @@ class RunContext:
         """The same, kept until the run changes: every activation and every call asks for it."""
         kept = self._members
         if kept is None or kept[0] is not self._run:
-            kept = self._members = (self._run, self._run.members())
+            run = self._run if self._run.workflow or not self.called else replace(self._run, workflow=self.called)
+            kept = self._members = (self._run, run.members())
         return kept[1]
 
     # --- asking it ----------------------------------------------------------------------------------------------
@@ -214,6 +218,25 @@ class RunContext:
         if changed:
             set_attributes(self.span, changed)
 
+    def call(self, workflow: str) -> None:
+        """What the run goes by while nobody has named it: it stays implicit, and the first `event` names it."""
+        with self._lock:
+            self.called, self._members = workflow, None
+            self._take(self._run)
+
+    def published(self) -> None:
+        """Count a task that this process has published in the run: who reads the books knows what to wait for."""
+        with self._lock:
+            self.tasks_published += 1
+
+    def take_over(self, started_ns: int) -> None:
+        """Be the opener from here on: the one before, who took the run up at `started_ns`, has handed it on."""
+        self.joined, self._started_ns = False, started_ns
+
+    def hand_on(self) -> None:
+        """End here without a word about completion: another attempt, which goes on with the run, says it."""
+        self.joined = True
+
     def set_business(self, customer_id: str | None, **business: str) -> None:
         """Set who the run is for and where it is booked, on its own span and on every later span of the run."""
         with self._lock:
@@ -231,6 +254,8 @@ class RunContext:
         """Swap in `run`; readers see the old or the new attributes, never half of both. Returns what changed."""
         run = under_pseudonym(run)
         attributes = {**run.attributes(), **self.business}
+        if self.called and run.workflow is None:
+            attributes[sc.WORKFLOW] = self.called
         changed = {key: value for key, value in attributes.items() if self.attributes.get(key) != value}
         self._run, self.attributes = run, attributes
         return changed
@@ -339,6 +364,8 @@ class RunContext:
         said = outcome.attributes()
         if self._ledger is not None:
             said = {**said, **billing.closed(self._ledger)}
+        if self.tasks_published:
+            said = {**said, sc.RUN_TASKS_PUBLISHED: self.tasks_published}
         if self.span.is_recording():
             if self.announces:
                 add_event(self.span, sc.RUN_COMPLETED)

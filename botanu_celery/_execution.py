@@ -1,0 +1,215 @@
+"""One execution of a task: the run that it is part of, and how it ended."""
+
+import sys
+from typing import Any, Final
+
+from celery import states
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import Span, SpanKind
+
+from botanu_celery import _contrib
+from botanu_celery._message import RUN, context_of, opens_nothing, queue_ms, said
+from botanu_celery._options import TaskOptions
+from botanu_core import adapter
+
+__all__ = ["Execution", "handing_on", "never_ran"]
+
+sc = adapter.semconv
+
+
+def attributes_of(name: str, request: Any) -> dict[str, Any]:
+    """What the span of an execution carries."""
+    attributes: dict[str, Any] = {
+        sc.MESSAGING_SYSTEM: "celery",
+        sc.MESSAGING_OPERATION_NAME: "process",
+        sc.TASK_NAME: name,
+        sc.TASK_ATTEMPT: (request.retries or 0) + 1,
+    }
+    if isinstance(request.id, str):
+        attributes[sc.MESSAGING_MESSAGE_ID] = request.id
+    destination = (request.delivery_info or {}).get("routing_key")
+    if isinstance(destination, str):
+        attributes[sc.MESSAGING_DESTINATION] = destination
+    waited_ms = queue_ms(request)
+    if waited_ms is not None:
+        attributes[sc.TASK_QUEUE_MS] = waited_ms
+    return attributes
+
+
+class Execution:
+    """A task between `task_prerun` and `task_postrun`.
+
+    Args:
+        task: Celery's.
+        run: What the task is part of.
+        is_own: Whether this execution took the run up; an eager task is part of its caller's.
+
+    Attributes:
+        is_deferred: Whether the instrumentor of OpenTelemetry comes after us here: its span is there only at the end.
+        is_handed_on: Whether another message of this task has been published, as a retry is.
+    """
+
+    __slots__ = ("_activation", "_is_own", "_request", "_span", "_task", "is_deferred", "is_handed_on", "run")
+
+    def __init__(self, task: Any, run: adapter.RunContext, *, is_own: bool) -> None:
+        self._task, self._request, self.run, self._is_own = task, task.request, run, is_own
+        self._span: Span = run.span
+        self._activation: adapter.Activation | None = None
+        self.is_deferred = self.is_handed_on = False
+
+    @classmethod
+    def of(cls, task: Any, options: TaskOptions, args: Any, kwargs: Any) -> "Execution | None":
+        """Take up the run of a task that begins; `None` where there shall be none."""
+        name, request = task.name, task.request
+        if (options.names or options.tests) and options.excludes(name, args, kwargs):
+            return None
+        ambient = adapter.current_run() if request.is_eager else None
+        if ambient is not None:
+            return cls(task, ambient, is_own=False)
+        text = said(request, RUN)
+        if text is None and opens_nothing(name):
+            return None
+        run = take_up(request, options)
+        if not run.joined:
+            if opens_nothing(name):
+                return None
+            run.call(name)
+        if options.ids or options.workflow is not None:
+            options.identify(run, name, args, kwargs)
+        return cls(task, run, is_own=True)
+
+    # --- its life -----------------------------------------------------------------------------------------------
+
+    def begin(self, *, is_last: bool) -> None:
+        """Make the run current, with a span: another's where there is one, else of our own.
+
+        Args:
+            is_last: Whether all others who were to be told of this task have been.
+        """
+        name, request, run = self._task.name, self._request, self.run
+        theirs = _contrib.its_span() if _contrib.is_on() else None
+        self.is_deferred = _contrib.is_on() and theirs is None and not is_last
+        base: Context | None = None
+        if theirs is not None:
+            self._span, base = theirs, get_current()
+            if self._is_own:
+                run.borrow(theirs)
+            if theirs.is_recording():
+                theirs.set_attributes(attributes_of(name, request))
+        elif not self.is_deferred:
+            base = get_current() if request.is_eager else context_of(request)
+            self._start(f"process {name}", attributes_of(name, request), base)
+        elif self._is_own:
+            run.owns_span = False
+        self._activation = adapter.activate(run, self._span, self, base=base)
+        vars(request)[_KEY] = self
+
+    def _start(self, name: str, attributes: dict[str, Any], base: Context) -> None:
+        if self._is_own:
+            self.run.start(name, SpanKind.CONSUMER, attributes, base)
+            self._span = self.run.span
+        else:
+            self._span = adapter.start_span(name, SpanKind.INTERNAL, {**self.run.attributes, **attributes}, base)
+
+    def end(self, state: str | None, result: Any) -> None:
+        """Say how it ended, while its span can still be written on."""
+        if self.is_deferred and (theirs := _contrib.its_span()) is not None:
+            theirs.set_attributes(attributes_of(self._task.name, self._request))
+            self._span = theirs
+            if self._is_own:
+                self.run.borrow(theirs)
+        status, error = self._ended(state, result)
+        is_expected = state == states.FAILURE and isinstance(error, self._throws())
+        if is_expected and self._span.is_recording():
+            self._span.set_attribute(sc.OUTCOME_EXPECTED, True)
+        elif error is not None and state != states.RETRY:
+            adapter.record_error(self.run, self._span, error)
+        if self._is_own:
+            self._finish(state, status, error, result)
+            return
+        if self._span.is_recording() and status is not None:
+            self._span.set_attribute(sc.OUTCOME_STATUS, status)
+        if not _contrib.is_on():
+            adapter.end_span(self._span)
+
+    def leave(self) -> None:
+        """Restore what was current before."""
+        vars(self._request).pop(_KEY, None)
+        if self._activation is not None:
+            adapter.deactivate(self._activation)
+
+    # --- what is told -------------------------------------------------------------------------------------------
+
+    def _finish(self, state: str | None, status: str | None, error: BaseException | None, result: Any) -> None:
+        if state == states.RETRY and self._request.is_eager and not self.run.joined:
+            # It is tried again when this attempt is over, without a message: what would stand on one goes along.
+            again = getattr(result, "sig", None)
+            if again is not None:
+                again.options["headers"] = {**(again.options.get("headers") or {}), RUN: handing_on(self)}
+                self.is_handed_on = True
+        if self.is_handed_on and state in (states.RETRY, states.IGNORED):
+            self.run.hand_on()
+        self.run.finish(status, error)
+
+    def _ended(self, state: str | None, result: Any) -> tuple[str | None, BaseException | None]:
+        """The outcome's status, or `None` for what `error` says of it, or nobody."""
+        if state == states.SUCCESS:
+            return "success", None
+        if state in (states.RETRY, states.IGNORED):
+            return None, None
+        if state == states.REJECTED:
+            return ("canceled" if getattr(result, "requeue", False) else "failed"), None
+        error = result if isinstance(result, BaseException) else sys.exc_info()[1]
+        if error is None or (state is None and isinstance(error, SystemExit)):
+            return ("canceled" if state is None else "failed"), error
+        return None, error
+
+    def _throws(self) -> tuple[type[BaseException], ...]:
+        throws = getattr(self._task, "throws", None) or ()
+        return tuple(throws) if isinstance(throws, tuple | list | set) else (throws,)
+
+    @property
+    def task_id(self) -> str:
+        """Of all attempts of the task."""
+        return str(self._request.id)
+
+    @classmethod
+    def at(cls, request: Any) -> "Execution | None":
+        """The execution that `request` is for."""
+        found = vars(request).get(_KEY)
+        return found if isinstance(found, cls) else None
+
+
+_KEY: Final = "_botanu_execution"
+
+
+def handing_on(execution: Execution) -> str:
+    """The run as its opener gives it to the next attempt, which is to say that it is completed."""
+    run = execution.run
+    return adapter.to_header(run, {sc.TASK_OWNER: f"{execution.task_id} {run.started_ns}"})
+
+
+def take_up(request: Any, options: TaskOptions) -> adapter.RunContext:
+    """The run that a message carries, or a new one."""
+    run = adapter.accept(adapter.from_header(said(request, RUN)), lifetime_s=options.lifetime_s)
+    owner = run.carried.get(sc.TASK_OWNER)
+    if owner is not None:
+        run.carried = {name: value for name, value in run.carried.items() if name != sc.TASK_OWNER}
+        task_id, _, started_ns = owner.rpartition(" ")
+        if task_id == request.id and started_ns.isdecimal() and int(started_ns) <= run.started_ns:
+            run.take_over(int(started_ns))
+    return run
+
+
+def never_ran(name: str, request: Any, options: TaskOptions, status: str, error: BaseException | None) -> None:
+    """Book a task of which the main process alone can tell how it ended: no child has said, or none ever began."""
+    if options.excludes(name, request.args, request.kwargs) or (opens_nothing(name) and said(request, RUN) is None):
+        return
+    run = take_up(request, options)
+    if not run.joined:
+        run.call(name)
+    options.identify(run, name, request.args, request.kwargs)
+    run.start(f"process {name}", SpanKind.CONSUMER, attributes_of(name, request), context_of(request))
+    if error is not None:
+        run.fail(error)
+    run.finish(status, error)

@@ -1,0 +1,84 @@
+"""What a task's message carries of ours, and how it is read: a run, its id, the moment of publishing, and a trace."""
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from opentelemetry import propagate
+from opentelemetry.context import Context
+
+from botanu_core import adapter
+
+__all__ = ["RUN", "RUN_ID", "SENT", "context_of", "opens_nothing", "queue_ms", "said", "trace_onto"]
+
+RUN: Final = "botanu_run"
+RUN_ID: Final = "botanu_run_id"
+SENT: Final = "botanu_sent"
+"""Unix milliseconds, in digits: headers are texts, whatever the broker makes of them."""
+
+_BAGGAGE: Final = adapter.BAGGAGE_HEADER
+_MAX_CHARS: Final = 8192
+_MAPS: Final = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
+
+
+def opens_nothing(name: str) -> bool:
+    """Whether a task is Celery's own housekeeping, which goes on with a run and never begins one."""
+    return name.startswith("celery.") and name not in _MAPS
+
+
+def said(request: Any, name: str) -> str | None:
+    """A header of a message, from wherever this release and this protocol leave it; `None` for no text of use.
+
+    An attribute of the request first: what others nest under ``headers`` hides the rest of them.
+    """
+    value = getattr(request, name, None)
+    if value is None:
+        headers = getattr(request, "headers", None)
+        value = headers.get(name) if isinstance(headers, Mapping) else None
+    return value if isinstance(value, str) and len(value) <= _MAX_CHARS else None
+
+
+def queue_ms(request: Any) -> float | None:
+    """Milliseconds between when a task was due, its ETA or its publishing, and now; `None` where nobody says."""
+    sent = said(request, SENT)
+    if sent is None or not (sent.isascii() and sent.isdigit()) or len(sent) > len("1700000000000") + 1:
+        return None
+    due_ms = float(sent)
+    eta = getattr(request, "eta", None)
+    if isinstance(eta, str):
+        try:
+            due_ms = max(due_ms, datetime.fromisoformat(eta).timestamp() * 1000)
+        except ValueError:
+            pass
+    return max(0.0, time.time() * 1000 - due_ms)
+
+
+def context_of(request: Any) -> Context:
+    """The trace and the baggage that a message carries, upon nothing: what is current in a worker is no parent."""
+    carrier = {}
+    for field in propagate.get_global_textmap().fields:
+        value = said(request, field)
+        if value is not None:
+            carrier[field] = adapter.others(value) if field == _BAGGAGE else value
+    if not carrier:
+        return Context()
+    try:
+        return propagate.extract(carrier, Context())
+    except Exception as error:
+        adapter.failed("celery extract", error)
+        return Context()
+
+
+def trace_onto(headers: dict[str, Any], context: Context) -> None:
+    """Write the trace and the baggage of `context`; members of the application's own header stay, and win."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier, context)
+    theirs, ours = headers.get(_BAGGAGE), carrier.get(_BAGGAGE, "")
+    headers.update(carrier)
+    if isinstance(theirs, str) and theirs:
+        # A retry hands on what it was sent: by name, so that nothing stands there twice.
+        parts = [part for line in (ours, theirs) for part in line.split(",") if part.strip()]
+        headers[_BAGGAGE] = ",".join({part.partition("=")[0].strip(): part for part in parts}.values())
+    if isinstance(line := headers.get(_BAGGAGE), str) and "botanu." in line:
+        headers[_BAGGAGE] = adapter.others(line)  # the run has a header of its own

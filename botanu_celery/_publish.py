@@ -1,0 +1,140 @@
+"""Publishing: the run goes into the message's headers, and a span says how long that took."""
+
+import time
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any, Final, Self
+
+from celery import current_task
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
+
+from botanu_celery import _contrib
+from botanu_celery._execution import Execution, handing_on
+from botanu_celery._message import RUN, RUN_ID, SENT, opens_nothing, trace_onto
+from botanu_celery._options import TaskOptions
+from botanu_core import adapter
+
+__all__ = ["Publisher", "is_ticking"]
+
+sc = adapter.semconv
+
+is_ticking: Final[ContextVar[bool]] = ContextVar("botanu_celery_beat", default=False)
+"""Whether this thread is beat's: what is current there, since its start or an import, is no part of a tick."""
+
+
+class Publisher:
+    """The handlers of one `install`."""
+
+    __slots__ = ("_options",)
+
+    def __init__(self, options: TaskOptions) -> None:
+        self._options = options
+
+    def before(
+        self,
+        sender: str,
+        headers: dict[str, Any] | None = None,
+        body: Any = None,
+        routing_key: str | None = None,
+        exchange: Any = None,
+        **_: Any,
+    ) -> None:
+        """Write the run on a message that is about to leave."""
+        try:
+            if headers is not None:
+                self._stamp(sender, headers, body, routing_key or str(exchange or ""))
+        except Exception as error:
+            adapter.failed("celery publish", error)
+
+    def _stamp(self, name: str, headers: dict[str, Any], body: Any, destination: str) -> None:
+        task_id, args, kwargs = _told(headers, body)
+        options = self._options
+        if (options.names or options.tests) and options.excludes(name, args, kwargs):
+            return
+        ticking = is_ticking.get()
+        context = Context() if ticking else get_current()
+        run = None if ticking else adapter.current_run(context)
+        headers[SENT] = str(int(time.time() * 1000))
+        if run is not None:
+            running = None if run.joined else _running()
+            is_next = running is not None and running.run is run and running.task_id == task_id
+            headers[RUN] = handing_on(running) if running is not None and is_next else adapter.to_header(run)
+            headers[RUN_ID] = run.run_id
+            run.published()
+        if options.headers_only or (run is None and opens_nothing(name)) or _contrib.is_on():
+            if not _contrib.is_on():
+                trace_onto(headers, context)
+            return
+        attributes = {
+            sc.MESSAGING_SYSTEM: "celery",
+            sc.MESSAGING_OPERATION_NAME: "publish",
+            sc.MESSAGING_DESTINATION: destination,
+            sc.TASK_NAME: name,
+        }
+        if isinstance(task_id, str):
+            attributes[sc.MESSAGING_MESSAGE_ID] = task_id
+        everything = {**run.attributes, **attributes} if run is not None else attributes
+        span = adapter.start_span(f"publish {name}", SpanKind.PRODUCER, everything, context)
+        trace_onto(headers, set_span_in_context(span, context))
+        headers[RUN_ID if run is not None else SENT] = _Stamp.on(headers[RUN_ID if run is not None else SENT], span)
+
+    def after(self, headers: Mapping[str, Any] | None = None, **_: Any) -> None:
+        """The broker has it."""
+        try:
+            running = _running()
+            if running is not None and headers is not None and headers.get("id") == running.task_id:
+                running.is_handed_on = True
+            for name in (RUN_ID, SENT):
+                stamp = (headers or {}).get(name)
+                if isinstance(stamp, _Stamp):
+                    stamp.end()
+        except Exception as error:
+            adapter.failed("celery publish", error)
+
+
+def _told(headers: Mapping[str, Any], body: Any) -> tuple[Any, Any, Any]:
+    """Id, args and kwargs, in either protocol."""
+    if isinstance(body, Mapping):
+        return body.get("id"), body.get("args"), body.get("kwargs")
+    args, kwargs = body[:2] if isinstance(body, tuple | list) and len(body) >= 2 else ((), {})
+    return headers.get("id"), args, kwargs
+
+
+def _running() -> Execution | None:
+    """The execution that this code is in."""
+    request = current_task.request if current_task else None
+    return Execution.at(request) if request is not None else None
+
+
+class _Stamp(str):
+    """A header's text that knows the span of its publishing.
+
+    Celery says before it publishes and after it has, and nothing where it could not. The message is dropped then, and
+    this with it, so that the span ends all the same.
+    """
+
+    __slots__ = ("_span",)
+    _span: Span | None
+
+    @classmethod
+    def on(cls, text: str, span: Span) -> Self:
+        stamp = cls(text)
+        stamp._span = span
+        return stamp
+
+    def end(self) -> None:
+        span, self._span = self._span, None
+        if span is not None:
+            adapter.end_span(span)
+
+    def __del__(self) -> None:
+        span = getattr(self, "_span", None)
+        if span is not None:
+            if span.is_recording():
+                span.set_status(StatusCode.ERROR, "the message was not published")
+                span.set_attribute(sc.ERROR_TYPE, "_OTHER")
+            self.end()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
