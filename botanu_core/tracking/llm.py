@@ -8,7 +8,7 @@ from opentelemetry.trace import SpanKind
 
 from botanu_core import semconv as sc
 from botanu_core import settings
-from botanu_core.ledger.run_ledger import Call
+from botanu_core.ledger.call import Call
 from botanu_core.ledger.sighting import UNKNOWN_USAGE, Sighting
 from botanu_core.log import warn_once
 from botanu_core.model.report import Reported
