@@ -189,11 +189,6 @@ class LLMTracker(Tracker):
         self._flag(sc.REQUEST_STREAMING, is_streaming)
         return self
 
-    def set_usage_asked(self) -> Self:
-        """Mark the call as one that Botanu has asked the stream's usage for."""
-        self._flag(sc.REQUEST_INCLUDE_USAGE, True)
-        return self
-
     def set_cache_hit(self, cache_hit: bool = True) -> Self:
         """Mark the answer as taken from a cache of your own (a semantic cache)."""
         self._flag(sc.REQUEST_CACHE_HIT, cache_hit)
