@@ -133,7 +133,7 @@ class Call:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has not ended yet, and will end in this process."""
+        """Whether it has not ended yet, and will in this process."""
         return self.state == "open" and self._generation == _process.generation
 
     def nearest_open(self) -> "Call | None":
@@ -235,11 +235,7 @@ class RunLedger:
             self.totals.tool_calls += 1
 
     def tell(self, call: Call) -> list[LedgerEntry]:
-        """Remember a call in `told`.
-
-        Returns:
-            What is counted now, for the room that it takes.
-        """
+        """Remember a call in `told`. What is counted now, for the room that it takes, is returned."""
         counted: list[LedgerEntry] = []
         with _process.lock:
             self.told[call.span_id] = call
@@ -247,21 +243,13 @@ class RunLedger:
         return counted
 
     def close(self) -> list[LedgerEntry]:
-        """The run has ended: nothing waits any longer.
-
-        Returns:
-            What is counted now.
-        """
+        """The run has ended: nothing waits any longer. What is counted now is returned."""
         with _process.lock:
             self.closed = True
             return self.settle()
 
     def settle(self) -> list[LedgerEntry]:
-        """Judge what waits, as far as anything is known.
-
-        Returns:
-            What is counted now.
-        """
+        """Judge what waits, as far as anything is known. What is counted now is returned."""
         counted: list[LedgerEntry] = []
         with _process.lock:
             self._renew()
@@ -274,7 +262,7 @@ class RunLedger:
         return counted
 
     def snapshot(self) -> tuple[Totals, tuple[LedgerEntry, ...], tuple[LeftOut, ...]]:
-        """The sums, the last entries and the last sightings left out, all of one moment."""
+        """The sums, the last entries and the last sightings left out, of one moment."""
         with _process.lock:
             self._renew()
             return replace(self.totals), tuple(self.entries), tuple(self.left_out)

@@ -101,7 +101,6 @@ class PriceBook:
             if rates is not None:
                 return rates.cost_of(usage)
         except UnknownUsage:
-            warn_once("price.usage", "a call's usage is not known, and so its cost is not either")
             return UNPRICED
         except PricingError as error:
             if self.strict:

@@ -3,8 +3,7 @@
 Trackers come by here, and so do the spans of other people's instrumentations, which `sdk.processor` hands over.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -13,14 +12,15 @@ from opentelemetry.trace import Span, SpanContext
 from botanu_core import semconv as sc
 from botanu_core import settings
 from botanu_core.ledger.entry import Kind, LedgerEntry, entry_id_of, quality_of
+from botanu_core.ledger.open_spans import open_spans
 from botanu_core.ledger.run_ledger import Call, RunLedger, undecided
 from botanu_core.ledger.sighting import Sighting
 from botanu_core.pricing.cost import UNPRICED, Cost
-from botanu_core.runtime import guard, telemetry
+from botanu_core.runtime import guard
+from botanu_core.runtime.publishing import publish, unpriced
 
 __all__ = [
-    "Billed", "closed", "end_call", "end_told", "open_call", "open_spans", "outside", "publish", "reset", "settle",
-    "told_on", "unpriced", "use_units",
+    "Billed", "closed", "end_call", "end_told", "open_call", "outside", "reset", "settle", "told_on", "use_units",
 ]  # fmt: skip
 
 _CACHE_HIT: Final = Cost(Decimal(0), "contract", "cache hit")
@@ -45,39 +45,6 @@ class Billed(Protocol):
         """Its ledger."""
 
 
-class OpenSpans:
-    """Spans that are open: model calls, and what is open inside one. Bounded; each step is one of the dict's own."""
-
-    _MOST: Final = 65_536
-
-    def __init__(self) -> None:
-        self._calls: dict[int, Call] = {}
-
-    def get(self, span_id: int) -> Call | None:
-        """The call that the span is, or is inside of."""
-        return self._calls.get(span_id)
-
-    def put(self, span_id: int, call: Call) -> None:
-        """Remember a span, until `take`."""
-        if not span_id:
-            return
-        if len(self._calls) >= self._MOST:  # spans that nobody ever ends
-            for old in list(self._calls)[: self._MOST // 4]:
-                self._calls.pop(old, None)
-        self._calls[span_id] = call
-
-    def take(self, span_id: int) -> Call | None:
-        """The same, and forget it."""
-        return self._calls.pop(span_id, None)
-
-    def calls(self) -> list[Call]:
-        """All that are remembered."""
-        return list(self._calls.values())
-
-
-open_spans: Final = OpenSpans()
-
-
 class _Outside:
     ledger = RunLedger(closed=True)
 
@@ -91,7 +58,7 @@ def outside() -> RunLedger:
 
 
 def reset() -> None:
-    """Begin anew outside runs: `disable()` has ended what was."""
+    """Begin anew outside runs."""
     _outside.ledger = RunLedger(closed=True)
     unpriced.clear()
 
@@ -108,8 +75,7 @@ def settle(*, everything: bool) -> None:
                 call.teller.give_up()  # a stream that nobody reads any more, or a call in another thread
     for ledger in undecided() if everything else (_outside.ledger,):
         for call in tuple(ledger.told.values()):
-            # Where the span is still written on, its end will be heard.
-            if everything or not call.span.is_recording():
+            if everything or not call.span.is_recording():  # else its end will be heard
                 end_told(call, None)
         publish(ledger.settle())
 
@@ -328,14 +294,10 @@ def use_units(
     return said
 
 
-def _end_all_told(ledger: RunLedger) -> None:
-    for call in tuple(ledger.told.values()):
-        end_told(call, None)
-
-
 def closed(ledger: RunLedger) -> dict[str, Any]:
     """Close a run's ledger; what its span and its `botanu.run.completed` say of it."""
-    _end_all_told(ledger)
+    for call in tuple(ledger.told.values()):
+        end_told(call, None)
     publish(ledger.close())
     totals = ledger.totals
     return {
@@ -354,55 +316,3 @@ def _attributes_of(run: Billed | None, step: str | None) -> Mapping[str, Any]:
     if run is None:
         return {sc.ENVIRONMENT: settings.current().environment}
     return run.attributes if step is None else {**run.attributes, sc.STEP: step}
-
-
-def publish(entries: Iterable[LedgerEntry]) -> None:
-    """Let entries leave, as log events and as sums. Never raises."""
-    emit = telemetry.event_emitter()
-    instruments = telemetry.instruments()
-    for entry in entries:
-        try:
-            if entry.is_unpriced:
-                _note_unpriced(entry)
-            if emit is not None:
-                emit(sc.LEDGER_ENTRY, entry.attributes, entry.span_context)
-            if instruments is not None:
-                _add_up(instruments, entry)
-        except Exception as error:
-            guard.failed("ledger entry", error)
-
-
-def _note_unpriced(entry: LedgerEntry) -> None:
-    seen = entry.sighting
-    what = entry.name if seen is None else f"{seen.provider or '?'}/{seen.response_model or seen.request_model or '?'}"
-    unpriced[what if what in unpriced or len(unpriced) < _MOST_UNPRICED else "other"] += 1
-
-
-_MOST_UNPRICED: Final = 256
-unpriced: Final[Counter[str]] = Counter()
-"""How many calls nobody could price, by model; for `doctor()`."""
-
-
-def _add_up(instruments: telemetry.Instruments, entry: LedgerEntry) -> None:
-    usd, run = entry.cost.usd, entry.run
-    if usd is None and not entry.is_unpriced:
-        return
-    seen = entry.sighting
-    labels: list[tuple[str, Any]] = [
-        (sc.GEN_AI_OPERATION, seen.operation if seen is not None else entry.kind),
-        (sc.ENVIRONMENT, run[sc.ENVIRONMENT]),
-    ]
-    if seen is None:
-        labels.append((sc.ENTRY_NAME, entry.name))
-    else:
-        labels.append((sc.GEN_AI_PROVIDER, seen.provider))
-        if (model := seen.request_model or seen.response_model) is not None:
-            labels.append((sc.GEN_AI_REQUEST_MODEL, model))
-    if (workflow := run.get(sc.WORKFLOW)) is not None:
-        labels.append((sc.WORKFLOW, workflow))
-    if (customer := telemetry.customer_label(run.get(sc.CUSTOMER_ID))) is not None:
-        labels.append((sc.CUSTOMER_ID, customer))
-    if usd is not None:
-        instruments.run_cost.add(tuple(labels), usd)
-    else:
-        instruments.llm_unpriced.add(tuple(labels))

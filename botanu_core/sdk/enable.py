@@ -20,6 +20,7 @@ from botanu_core.pricing import Contract, PriceBook, UnpricedModel, load_contrac
 from botanu_core.privacy.scrubber import Scrubber, activate_scrubber, default_scrubber
 from botanu_core.runtime import billing, guard, redirects, telemetry
 from botanu_core.runtime.propagator import BotanuPropagator
+from botanu_core.runtime.publishing import unpriced
 from botanu_core.sdk import grounds
 from botanu_core.sdk.config import BotanuConfig
 from botanu_core.sdk.grounds import Ground
@@ -192,14 +193,14 @@ class _Enabled:
             "foreign": f"foreign: {type(ground.provider).__module__}.{type(ground.provider).__name__}",
         }[ground.kind]
         lost = {f"dropped {signal}": count for signal, count in self.signals.lost().items()}
-        unpriced = {f"unpriced {model}": count for model, count in billing.unpriced.items()}
+        unknown = {f"unpriced {model}": count for model, count in unpriced.items()}
         return Report(
             enabled=True,
             provider=whose,
             signals={str(signal): line for signal, line in self.signals.lines.items()},
             instruments=self.instruments,
             notes=(*self.config.notes, *((ground.missing,) if ground.missing else ())),
-            counts={**log.counted(), **unpriced, **lost},
+            counts={**log.counted(), **unknown, **lost},
         )
 
 
@@ -315,9 +316,9 @@ def doctor(file: TextIO | None = None) -> Report:
     enabled = _state.enabled
     report = enabled.report() if enabled is not None else _off()
     print(report, file=file if file is not None else sys.stdout)
-    if enabled is not None and enabled.config.strict_prices and billing.unpriced:
+    if enabled is not None and enabled.config.strict_prices and unpriced:
         raise UnpricedModel(
-            f"no price is known for {', '.join(sorted(billing.unpriced))}: add a rule or an alias to a contract"
+            f"no price is known for {', '.join(sorted(unpriced))}: add a rule or an alias to a contract"
         )
     return report
 

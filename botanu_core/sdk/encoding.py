@@ -67,6 +67,10 @@ def _text(text: str) -> bytes:
     return text.encode(errors="replace")  # half a surrogate pair must not cost the others of the batch
 
 
+_Known = dict[str, dict[Any, bytes]]
+"""Attributes that were said before: by name, then by value."""
+
+
 class Encoder:
     """Encodes events of one resource and scope; keeps what is said again and again. For one thread at a time.
 
@@ -80,8 +84,8 @@ class Encoder:
     def __init__(
         self, resource: Mapping[str, Any], scope: tuple[str, str], schema_url: str, resource_schema_url: str = ""
     ) -> None:
-        self._texts: dict[str, dict[str, bytes]] = {}
-        self._numbers: dict[str, dict[int, bytes]] = {}
+        self._texts = _Known()
+        self._numbers = _Known()
         self._resource = _field(b"\x0a", b"".join(self._attributes(resource, b"\x0a")))
         self._resource_schema = _field(b"\x1a", _text(resource_schema_url)) if resource_schema_url else b""
         name, version = scope
@@ -114,7 +118,7 @@ class Encoder:
     def _attributes(self, attributes: Mapping[str, Any], key: bytes) -> list[bytes]:
         """Each a `KeyValue` in the field `key`."""
         found = []
-        texts, numbers = (self._texts, self._numbers) if key == _ATTRIBUTE else ({}, {})
+        texts, numbers = (self._texts, self._numbers) if key == _ATTRIBUTE else (_Known(), _Known())
         for name, value in attributes.items():
             kind = type(value)
             if kind is str:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.context import Context
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import NonRecordingSpan, set_span_in_context
 
 from botanu_core.runtime import guard
 from botanu_core.runtime.telemetry import SCHEMA, SCOPE
@@ -57,13 +59,10 @@ class EventExporter:
         except Exception as error:
             guard.failed("event", error)
             return None
-        span = event.span_context
         record = LogRecord(
             timestamp=event.time_ns,
             observed_timestamp=event.time_ns,
-            trace_id=span.trace_id,
-            span_id=span.span_id,
-            trace_flags=span.trace_flags,
+            context=set_span_in_context(NonRecordingSpan(event.span_context), Context()),
             severity_number=SeverityNumber.INFO,
             attributes=attributes,
             event_name=event.name,

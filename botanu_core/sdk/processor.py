@@ -9,10 +9,11 @@ from opentelemetry.trace import Span, StatusCode
 
 from botanu_core import semconv as sc
 from botanu_core.ledger.foreign import KNOWN_SCOPES, looks_billable, sighting_of
+from botanu_core.ledger.open_spans import open_spans
 from botanu_core.ledger.run_ledger import Call
 from botanu_core.runtime import billing, guard
-from botanu_core.runtime.billing import open_spans
 from botanu_core.runtime.current import current_run
+from botanu_core.runtime.publishing import publish
 
 __all__ = ["LedgerProcessor"]
 
@@ -83,7 +84,7 @@ class LedgerProcessor(SpanProcessor):
     def _book(self, call: Call, span: Any, attributes: Mapping[str, Any]) -> None:
         seen = sighting_of(span.name, _scope_of(span), attributes, _error_type(span, attributes))
         if seen is None:
-            billing.publish(call.ledger.end(call, None))
+            publish(call.ledger.end(call, None))
             return
         said = billing.end_call(
             call,

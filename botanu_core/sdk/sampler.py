@@ -15,7 +15,7 @@ from opentelemetry.trace import Link, Span, SpanKind, TraceState, get_current_sp
 
 from botanu_core import semconv as sc
 from botanu_core.ledger.foreign import KNOWN_SCOPES, looks_billable
-from botanu_core.runtime.billing import open_spans
+from botanu_core.ledger.open_spans import open_spans
 from botanu_core.runtime.context import run_attributes
 
 __all__ = ["RunSampler", "StampProcessor", "tracers_of", "unwrap", "wrap"]

@@ -7,6 +7,7 @@ from opentelemetry.trace import Span, get_current_span
 
 from botanu_core import semconv as sc
 from botanu_core import settings
+from botanu_core.ledger.open_spans import open_spans
 from botanu_core.model.vocabulary import ModelOperation
 from botanu_core.runtime import billing, guard
 from botanu_core.runtime.context import current_run
@@ -80,7 +81,7 @@ def set_token_usage(
 def _tracker_of(span: Span) -> LLMTracker | None:
     """The tracker whose span this is, or that tells of a call on it."""
     span_id = span.get_span_context().span_id
-    call = billing.open_spans.get(span_id) if span_id else None
+    call = open_spans.get(span_id) if span_id else None
     if call is None or call.span_id != span_id:
         return None
     return call.teller if isinstance(call.teller, LLMTracker) else None

@@ -166,7 +166,7 @@ def test_five_threads_at_once_enable_once(receiver):
 
 
 def test_what_the_application_has_stays_as_it_was(no_exporters, propagator, at_exit):
-    """Root logger, warnings, provider, sampler, meter and logger provider: the same; our processor comes behind theirs."""
+    """Root logger, warnings, provider, sampler, meter and logger provider stay; our processor comes behind theirs."""
     logging.getLogger().addHandler(handler := logging.NullHandler())
     propagator(theirs := CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()]))
     provider = TracerProvider(sampler=(sampler := ParentBased(ALWAYS_ON)), shutdown_on_exit=False)
