@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from botanu_core.ledger.run_ledger import Call
+from botanu_core.ledger.call import Call
 
 __all__ = ["OpenSpans", "open_spans"]
 

@@ -8,17 +8,16 @@ around and inside it have ended, whatever order they end in; and where it had to
 call that does know from being counted.
 """
 
-import os
-import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
+from botanu_core.ledger.call import Call, Winner, process
 from botanu_core.ledger.entry import LedgerEntry, entry_id_of
 from botanu_core.pricing.cost import EXACT
 
-__all__ = ["Call", "LeftOut", "RunLedger", "Totals", "undecided"]
+__all__ = ["LeftOut", "RunLedger", "Totals", "undecided"]
 
 Why = Literal["the same response id", "a call inside it", "a call around it"]
 
@@ -27,30 +26,6 @@ _MOST_REMEMBERED: Final = 1000
 _MOST_IDS: Final = 8192
 _MOST_WAITING: Final = 1000
 _MOST_UNDECIDED: Final = 4096
-
-
-class _Process:
-    """What a fork must renew."""
-
-    def __init__(self) -> None:
-        self.generation = 0
-        self.renew()
-
-    def renew(self) -> None:
-        """Let nothing of the parent process count here."""
-        self.generation += 1
-        # One for all runs: a call may have another run's around it. Reentrant, because garbage may be collected while
-        # it is held, and what is collected may be a stream, whose end comes by here.
-        self.lock = threading.RLock()
-        # Held, for a run that is dropped and never ended has made its calls all the same.
-        self.undecided: dict[RunLedger, None] = {}
-
-
-_process: Final = _Process()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_process.renew)
 
 
 @dataclass(slots=True)
@@ -90,75 +65,6 @@ class LeftOut(NamedTuple):
     winner: str
 
 
-class _Winner(NamedTuple):
-    """What was counted."""
-
-    entry_id: str
-    knows: int
-
-
-class Call:
-    """One span that is, or may be, a model call.
-
-    Attributes:
-        ledger: Where it is counted.
-        span_id: Its span's; 0 where nobody makes spans.
-        run: Whose it is, for whoever ends it; the ledger does not look into it.
-        above: The call that was open around it when it began.
-        teller: Who says what it was, of a call that was told of on somebody else's span.
-        span: That span.
-        entry: What it said when it ended.
-        state: Where it stands. ``waiting`` ones will be counted at the end of their run, if their response id is not
-            counted before.
-    """
-
-    __slots__ = (
-        "_counted_below", "_generation", "_open", "_pending", "_root", "above", "entry", "ledger", "run", "span",
-        "span_id", "state", "teller",
-    )  # fmt: skip
-
-    def __init__(self, ledger: "RunLedger", above: "Call | None", span_id: int, run: Any) -> None:
-        self.ledger, self.above, self.span_id, self.run = ledger, above, span_id, run
-        self.teller: Any = None
-        self.span: Any = None
-        self.entry: LedgerEntry | None = None
-        self.state: Literal["open", "pending", "waiting", "counted", "left out", "no call"] = "open"
-        self._counted_below: _Winner | None = None
-        self._generation = _process.generation
-        # Of a tree of calls the outermost knows how many are open, and which wait for them.
-        self._root: Call = self if above is None else above._root
-        self._open = 0
-        self._pending: list[Call] | None = None
-        self._root._open += 1
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it has not ended yet, and will in this process."""
-        return self.state == "open" and self._generation == _process.generation
-
-    def nearest_open(self) -> "Call | None":
-        """This call, else the nearest around it that is open: one that has ended cannot be what begins now."""
-        call: Call | None = self
-        while call is not None and not call.is_open:
-            call = call.above
-        return call
-
-    def _counted_above(self, knows: int) -> str | None:
-        call = self.above
-        while call is not None:
-            entry = call.entry
-            if entry is not None and call.state in ("counted", "waiting") and entry.knows >= knows:
-                return entry.entry_id
-            call = call.above
-        return None
-
-    def _mark_above(self, winner: _Winner) -> None:
-        call = self.above
-        while call is not None and ((before := call._counted_below) is None or winner.knows > before.knows):
-            call._counted_below = winner
-            call = call.above
-
-
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class RunLedger:
     """The ledger of a run, or of what belongs to none. Safe for threads; its memory does not grow with the run.
@@ -177,10 +83,10 @@ class RunLedger:
     entries: deque[LedgerEntry] = field(default_factory=lambda: deque(maxlen=_MOST_REMEMBERED))
     left_out: deque[LeftOut] = field(default_factory=lambda: deque(maxlen=_MOST_REMEMBERED))
     told: dict[int, Call] = field(default_factory=dict)
-    _ids: dict[str, _Winner] = field(default_factory=dict)
+    _ids: dict[str, Winner] = field(default_factory=dict)
     _waiting: dict[str, Call] = field(default_factory=dict)
     _trees: set[Call] = field(default_factory=set)
-    _generation: int = field(default_factory=lambda: _process.generation)
+    _generation: int = field(default_factory=lambda: process.generation)
 
     def open(self, above: Call | None = None, *, span_id: int = 0, run: Any = None) -> Call:
         """A span that may be a model call has begun.
@@ -190,7 +96,7 @@ class RunLedger:
             span_id: The span's.
             run: Whose it is.
         """
-        with _process.lock:
+        with process.lock:
             self._renew()
             return Call(self, above.nearest_open() if above is not None else None, span_id, run)
 
@@ -205,72 +111,72 @@ class RunLedger:
             What is counted now: this call, none, or others that have waited for it. To be published by the caller.
         """
         counted: list[LedgerEntry] = []
-        with _process.lock:
-            if call.state != "open" or call._generation != _process.generation:  # the parent process counts it
+        with process.lock:
+            if call.state != "open" or call.generation != process.generation:  # the parent process counts it
                 return counted
             self._renew()
-            root = call._root
-            root._open -= 1
+            root = call.root
+            root.open_inside -= 1
             call.entry = entry
             if entry is None:
                 call.state = "no call"
             else:
                 self._judge(call, entry, counted, is_final=False)
-            if root._pending and (root._open <= 0 or len(root._pending) >= _MOST_WAITING):
+            if root.pending and (root.open_inside <= 0 or len(root.pending) >= _MOST_WAITING):
                 _settle(root, counted)
         return counted
 
     def add(self, entry: LedgerEntry) -> list[LedgerEntry]:
         """Count something other than a model call, which nobody else sees."""
         counted: list[LedgerEntry] = []
-        with _process.lock:
+        with process.lock:
             self._renew()
             self._enter(entry, counted)
         return counted
 
     def add_tool_call(self) -> None:
         """Count a tool call, whether or not it has a price."""
-        with _process.lock:
+        with process.lock:
             self._renew()
             self.totals.tool_calls += 1
 
     def tell(self, call: Call) -> list[LedgerEntry]:
         """Remember a call in `told`. What is counted now, for the room that it takes, is returned."""
         counted: list[LedgerEntry] = []
-        with _process.lock:
+        with process.lock:
             self.told[call.span_id] = call
             self._undecided(counted)
         return counted
 
     def close(self) -> list[LedgerEntry]:
         """The run has ended: nothing waits any longer. What is counted now is returned."""
-        with _process.lock:
+        with process.lock:
             self.closed = True
             return self.settle()
 
     def settle(self) -> list[LedgerEntry]:
         """Judge what waits, as far as anything is known. What is counted now is returned."""
         counted: list[LedgerEntry] = []
-        with _process.lock:
+        with process.lock:
             self._renew()
             for root in tuple(self._trees):
                 _settle(root, counted)
             for call in tuple(self._waiting.values()):
                 self._count(call, counted)
             self._waiting.clear()
-            _process.undecided.pop(self, None)
+            process.undecided.pop(self, None)
         return counted
 
     def snapshot(self) -> tuple[Totals, tuple[LedgerEntry, ...], tuple[LeftOut, ...]]:
         """The sums, the last entries and the last sightings left out, of one moment."""
-        with _process.lock:
+        with process.lock:
             self._renew()
             return replace(self.totals), tuple(self.entries), tuple(self.left_out)
 
     def _renew(self) -> None:
         """In a forked child: what the parent has counted and what waits there is the parent's to report."""
-        if self._generation != _process.generation:
-            self._generation = _process.generation
+        if self._generation != process.generation:
+            self._generation = process.generation
             self.totals = Totals()
             self.entries.clear()
             self.left_out.clear()
@@ -283,14 +189,14 @@ class RunLedger:
     def _judge(self, call: Call, entry: LedgerEntry, counted: list[LedgerEntry], *, is_final: bool) -> None:
         seen, knows = entry.sighting, entry.knows
         response_id = seen.response_id if seen is not None else None
-        below, twin = call._counted_below, self._ids.get(response_id) if response_id is not None else None
+        below, twin = call.counted_below, self._ids.get(response_id) if response_id is not None else None
         # Who knows more is left out for nobody who knows less.
         if below is not None and below.knows >= knows:
             self._leave_out(call, entry, "a call inside it", below.entry_id)
         elif twin is not None and twin.knows >= knows:
             self._leave_out(call, entry, "the same response id", twin.entry_id)
-            call._mark_above(twin)
-        elif call.above is not None and (above := call._counted_above(knows)) is not None:
+            call.mark_above(twin)
+        elif call.above is not None and (above := call.counted_above(knows)) is not None:
             self._leave_out(call, entry, "a call around it", above)
         elif knows and (is_final or (knows > 1 and not (seen is not None and seen.is_partial))):
             if twin is not None:  # its entry has left without the numbers, under the response's id
@@ -306,10 +212,10 @@ class RunLedger:
     def _put_off(self, call: Call, counted: list[LedgerEntry]) -> None:
         """Until all calls of its tree have ended."""
         call.state = "pending"
-        root = call._root
-        if root._pending is None:
-            root._pending = []
-        root._pending.append(call)
+        root = call.root
+        if root.pending is None:
+            root.pending = []
+        root.pending.append(call)
         self._trees.add(root)
         self._undecided(counted)
 
@@ -324,10 +230,10 @@ class RunLedger:
         call.state = "waiting"
         self._waiting[response_id] = call
         self._undecided(counted)
-        call._mark_above(_Winner(entry.entry_id, entry.knows))
+        call.mark_above(Winner(entry.entry_id, entry.knows))
 
     def _undecided(self, counted: list[LedgerEntry]) -> None:
-        runs = _process.undecided
+        runs = process.undecided
         if self not in runs and len(runs) >= _MOST_UNDECIDED:  # runs that nobody ever ends
             counted += next(iter(runs)).settle()
         runs[self] = None
@@ -337,9 +243,9 @@ class RunLedger:
         if entry is None:
             return
         call.state = "counted"
-        seen, winner = entry.sighting, _Winner(entry.entry_id, entry.knows)
+        seen, winner = entry.sighting, Winner(entry.entry_id, entry.knows)
         if call.above is not None:
-            call._mark_above(winner)
+            call.mark_above(winner)
         if seen is not None and (response_id := seen.response_id) is not None:
             twin = self._waiting.pop(response_id, None)
             if twin is not None and twin is not call and twin.entry is not None:
@@ -368,14 +274,14 @@ class RunLedger:
         call.state = "left out"
         seen = entry.sighting
         if seen is not None and seen.response_id is not None:  # the winner need not know it
-            self._ids.setdefault(seen.response_id, _Winner(winner, 2))
+            self._ids.setdefault(seen.response_id, Winner(winner, 2))
         self.totals.duplicate_calls += 1
         self.left_out.append(LeftOut(entry, why, winner))
 
 
 def _settle(root: Call, counted: list[LedgerEntry]) -> None:
     """Judge the calls of a tree that were put off: those that know most first, then the innermost."""
-    pending, root._pending = root._pending or [], None
+    pending, root.pending = root.pending or [], None
     pending.sort(key=_rank)
     for call in pending:
         if call.state == "pending" and call.entry is not None:
@@ -393,5 +299,5 @@ def _rank(call: Call) -> tuple[int, int]:
 
 def undecided() -> list[RunLedger]:
     """The ledgers in which something waits: to be settled when the process ends."""
-    with _process.lock:
-        return list(_process.undecided)
+    with process.lock:
+        return list(process.undecided)

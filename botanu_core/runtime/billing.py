@@ -11,9 +11,10 @@ from opentelemetry.trace import Span, SpanContext
 
 from botanu_core import semconv as sc
 from botanu_core import settings
+from botanu_core.ledger.call import Call
 from botanu_core.ledger.entry import Kind, LedgerEntry, entry_id_of, quality_of
 from botanu_core.ledger.open_spans import open_spans
-from botanu_core.ledger.run_ledger import Call, RunLedger, undecided
+from botanu_core.ledger.run_ledger import RunLedger, undecided
 from botanu_core.ledger.sighting import Sighting
 from botanu_core.pricing.cost import UNPRICED, Cost
 from botanu_core.runtime import guard

@@ -16,7 +16,7 @@ from botanu_core.ledger.run_ledger import RunLedger
 from botanu_core.model.outcome import Outcome, outcome_of
 from botanu_core.model.pseudonym import under_pseudonym
 from botanu_core.model.run import Run, clean, is_run_id
-from botanu_core.runtime import billing, guard, telemetry
+from botanu_core.runtime import billing, guard, publishing, telemetry
 from botanu_core.runtime.arguments import checked_deadline, deadline_after
 from botanu_core.runtime.current import SPAN_KEY, activate, current_run, deactivate, restore, run_attributes
 from botanu_core.runtime.spans import add_event, record_error, set_attributes
@@ -371,31 +371,13 @@ class RunContext:
                 add_event(self.span, sc.RUN_COMPLETED)
             set_attributes(self.span, {**(attributes or _NOTHING), **said, sc.RUN_DURATION_MS: duration_ns / 1e6})
         if not self.joined:
-            self._complete(outcome, said, duration_ns)
-
-    def _complete(self, outcome: Outcome, said: Mapping[str, Any], duration_ns: int) -> None:
-        """What only the opener says: the `botanu.run.completed` event, the counter and the histogram."""
-        emit = telemetry.event_emitter()
-        if emit is not None:
-            completed = {
-                **self.attributes,
-                **said,
-                sc.RUN_STARTED_AT: self._started_ns,
-                sc.RUN_ENDED_AT: self._started_ns + duration_ns,
-                sc.RUN_DURATION_MS: duration_ns / 1e6,
-            }
-            emit(sc.RUN_COMPLETED, lambda: completed, self.span.get_span_context())
-        # After the event, which bills are made from: a meter that fails costs the metric only.
-        instruments = telemetry.instruments()
-        if instruments is None:
-            return
-        labels = (
-            (sc.WORKFLOW, self.attributes[sc.WORKFLOW]),
-            (sc.ENVIRONMENT, self._run.environment),
-            (sc.OUTCOME_STATUS, outcome.status or "unset"),
-        )
-        instruments.run_completed.add(labels)
-        instruments.run_duration.record(duration_ns / 1e9, dict(labels))
+            publishing.completed(
+                {**self.attributes, **said},
+                self._started_ns,
+                duration_ns,
+                outcome.status or "unset",
+                self.span.get_span_context(),
+            )
 
     def first_sight(self, error: BaseException) -> bool:
         """Whether `error` has not yet been recorded in full on a span of this run."""

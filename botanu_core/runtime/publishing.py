@@ -1,15 +1,18 @@
-"""How entries leave: as log events, and as sums."""
+"""How entries and runs leave: as log events, and as sums."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
+
+from opentelemetry.trace import SpanContext
 
 from botanu_core import semconv as sc
 from botanu_core.ledger.entry import LedgerEntry
 from botanu_core.log import warn_once
 from botanu_core.runtime import guard, telemetry
+from botanu_core.runtime.instruments import Instruments, customer_label
 
-__all__ = ["publish", "unpriced"]
+__all__ = ["completed", "publish", "unpriced"]
 
 _MOST_UNPRICED: Final = 256
 unpriced: Final[Counter[str]] = Counter()
@@ -40,7 +43,7 @@ def _note_unpriced(entry: LedgerEntry) -> None:
     unpriced[what if what in unpriced or len(unpriced) < _MOST_UNPRICED else "other"] += 1
 
 
-def _add_up(instruments: telemetry.Instruments, entry: LedgerEntry) -> None:
+def _add_up(instruments: Instruments, entry: LedgerEntry) -> None:
     usd, run = entry.cost.usd, entry.run
     if usd is None and not entry.is_unpriced:
         return
@@ -57,9 +60,39 @@ def _add_up(instruments: telemetry.Instruments, entry: LedgerEntry) -> None:
             labels.append((sc.GEN_AI_REQUEST_MODEL, model))
     if (workflow := run.get(sc.WORKFLOW)) is not None:
         labels.append((sc.WORKFLOW, workflow))
-    if (customer := telemetry.customer_label(run.get(sc.CUSTOMER_ID))) is not None:
+    if (customer := customer_label(run.get(sc.CUSTOMER_ID))) is not None:
         labels.append((sc.CUSTOMER_ID, customer))
     if usd is not None:
         instruments.run_cost.add(tuple(labels), usd)
     else:
         instruments.llm_unpriced.add(tuple(labels))
+
+
+def completed(
+    said: Mapping[str, Any], started_ns: int, duration_ns: int, status: str, span_context: SpanContext
+) -> None:
+    """What only the opener of a run says: the `botanu.run.completed` event, the counter and the histogram.
+
+    Args:
+        said: The run's attributes, its outcome, and its totals in this process.
+        started_ns: When it began, in nanoseconds since 1970.
+        duration_ns: How long it took.
+        status: Its outcome, or ``unset``.
+        span_context: Its own span's.
+    """
+    emit = telemetry.event_emitter()
+    if emit is not None:
+        ended = {sc.RUN_STARTED_AT: started_ns, sc.RUN_ENDED_AT: started_ns + duration_ns}
+        event = {**said, **ended, sc.RUN_DURATION_MS: duration_ns / 1e6}
+        emit(sc.RUN_COMPLETED, lambda: event, span_context)
+    # After the event, which bills are made from: a meter that fails costs the metric only.
+    instruments = telemetry.instruments()
+    if instruments is None:
+        return
+    labels = (
+        (sc.WORKFLOW, said[sc.WORKFLOW]),
+        (sc.ENVIRONMENT, said[sc.ENVIRONMENT]),
+        (sc.OUTCOME_STATUS, status),
+    )
+    instruments.run_completed.add(labels)
+    instruments.run_duration.record(duration_ns / 1e9, labels)

@@ -8,9 +8,9 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.trace import Span, StatusCode
 
 from botanu_core import semconv as sc
+from botanu_core.ledger.call import Call
 from botanu_core.ledger.foreign import KNOWN_SCOPES, looks_billable, sighting_of
 from botanu_core.ledger.open_spans import open_spans
-from botanu_core.ledger.run_ledger import Call
 from botanu_core.runtime import billing, guard
 from botanu_core.runtime.current import current_run
 from botanu_core.runtime.publishing import publish

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
+from botanu_core import semconv as sc
 from botanu_core.model.vocabulary import ModelOperation
 from botanu_core.runtime import guard
 from botanu_core.runtime.around import decorated
@@ -87,7 +88,7 @@ class _Call:
             and (self._options_position is None or len(args) <= self._options_position)
         ):
             kwargs["stream_options"] = {"include_usage": True}
-            tracker.set_usage_asked()
+            tracker._flag(sc.REQUEST_INCLUDE_USAGE, True)
         return tracker.__enter__()
 
     def end(self, state: LLMTracker, error: BaseException | None) -> None:

@@ -174,9 +174,14 @@ def test_strict_prices_raise_in_the_tracker_and_leave_nothing_current(desk, caps
 
 def test_strict_prices_never_hide_the_applications_exception(desk):
     desk(strict_prices=True)
-    with pytest.raises(LookupError), track_llm_call("openai", "no-such-model") as call:
-        call.set_tokens(1, 1)
-        raise LookupError
+
+    def ask():
+        with track_llm_call("openai", "no-such-model") as call:
+            call.set_tokens(1, 1)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        ask()
 
 
 @pytest.mark.parametrize("tokens", ["12", float("nan"), 10**30, -1, object()])
