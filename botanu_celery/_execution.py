@@ -148,7 +148,7 @@ class Execution:
                 again.options["headers"] = {**(again.options.get("headers") or {}), RUN: handing_on(self)}
                 self.is_handed_on = True
         if self.is_handed_on and state in (states.RETRY, states.IGNORED):
-            self.run.hand_on()
+            self.run.joined = True  # the next attempt is the opener, and says that it is completed
         self.run.finish(status, error)
 
     def _ended(self, state: str | None, result: Any) -> tuple[str | None, BaseException | None]:

@@ -39,6 +39,18 @@ class Outcome:
         rest = (self.value_type, self.value_amount, self.confidence, self.reason, self.error_type)
         return rest == (None, None, None, None, None) and not self.metadata
 
+    def over(self, before: "Outcome") -> "Outcome":
+        """This, with what it leaves open as it was said before."""
+        return Outcome(
+            status=self.status or before.status,
+            value_type=self.value_type if self.value_type is not None else before.value_type,
+            value_amount=self.value_amount if self.value_amount is not None else before.value_amount,
+            confidence=self.confidence if self.confidence is not None else before.confidence,
+            reason=self.reason if self.reason is not None else before.reason,
+            error_type=self.error_type if self.error_type is not None else before.error_type,
+            metadata={**before.metadata, **self.metadata},
+        )
+
     def attributes(self) -> dict[str, str | float]:
         """As span attributes; only what was said."""
         if self.is_bare:

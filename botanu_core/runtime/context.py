@@ -201,7 +201,8 @@ class RunContext:
 
     def request_cancellation(self) -> None:
         """Ask all who work on this run, here and in the services called from now on, to stop."""
-        self._change(cancelled=True)
+        with self._lock:
+            self._take(replace(self._run, cancelled=True))
 
     # --- changing it --------------------------------------------------------------------------------------------
 
@@ -233,10 +234,6 @@ class RunContext:
         """Be the opener from here on: the one before, who took the run up at `started_ns`, has handed it on."""
         self.joined, self._started_ns = False, started_ns
 
-    def hand_on(self) -> None:
-        """End here without a word about completion: another attempt, which goes on with the run, says it."""
-        self.joined = True
-
     def set_business(self, customer_id: str | None, **business: str) -> None:
         """Set who the run is for and where it is booked, on its own span and on every later span of the run."""
         with self._lock:
@@ -245,10 +242,6 @@ class RunContext:
             changed = self._take(run)
         if changed:
             set_attributes(self.span, changed)
-
-    def _change(self, **fields: Any) -> None:
-        with self._lock:
-            self._take(replace(self._run, **fields))
 
     def _take(self, run: Run) -> dict[str, str | int]:
         """Swap in `run`; readers see the old or the new attributes, never half of both. Returns what changed."""
@@ -263,16 +256,7 @@ class RunContext:
     def set_outcome(self, outcome: Outcome) -> None:
         """What the user says about the run. The last word counts; what it leaves open stays as said before."""
         with self._lock:
-            said, before = outcome, self.outcome
-            self.outcome = Outcome(
-                status=said.status or before.status,
-                value_type=said.value_type if said.value_type is not None else before.value_type,
-                value_amount=said.value_amount if said.value_amount is not None else before.value_amount,
-                confidence=said.confidence if said.confidence is not None else before.confidence,
-                reason=said.reason if said.reason is not None else before.reason,
-                error_type=said.error_type if said.error_type is not None else before.error_type,
-                metadata={**before.metadata, **said.metadata},
-            )
+            self.outcome = outcome.over(self.outcome)
 
     # --- its life -----------------------------------------------------------------------------------------------
 

@@ -159,8 +159,9 @@ def test_all_that_arrives_is_documented_with_its_type(service, receiver):
     written += [pair for point in receiver.points() for pair in point.attributes.items()]
     assert not undocumented(written)
 
-    # All but what only requests, retries of whole runs and runs from elsewhere have, and the user's own.
+    # All but what only requests, tasks, retries of whole runs and runs from elsewhere have, and the user's own.
     elsewhere = ("http.", "url.", "botanu.attempt", "botanu.run.joined", "botanu.<key>")
+    elsewhere += ("botanu.task.", "botanu.run.tasks_published", "botanu.outcome.expected", "messaging.message.id")
     prefixes = {_stem(name) for name in TYPES if not name.startswith(elsewhere)}
     assert {name for name in prefixes if not any(key.startswith(name) for key, _ in written)} == set()
 
