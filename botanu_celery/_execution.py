@@ -1,9 +1,11 @@
 """One execution of a task: the run that it is part of, and how it ended."""
 
 import sys
+import time
 from typing import Any, Final
 
 from celery import states
+from celery.app.task import Context as Request
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, SpanKind
 
@@ -12,7 +14,7 @@ from botanu_celery._message import RUN, context_of, opens_nothing, queue_ms, sai
 from botanu_celery._options import TaskOptions
 from botanu_core import adapter
 
-__all__ = ["Execution", "handing_on", "never_ran"]
+__all__ = ["Execution", "never_ran", "opened_ahead"]
 
 sc = adapter.semconv
 
@@ -49,11 +51,14 @@ class Execution:
         is_handed_on: Whether another message of this task has been published, as a retry is.
     """
 
-    __slots__ = ("_activation", "_is_own", "_request", "_span", "_task", "is_deferred", "is_handed_on", "run")
+    __slots__ = (
+        "_activation", "_began_s", "_is_own", "_request", "_span", "_task", "is_deferred", "is_handed_on", "run",
+    )  # fmt: skip
 
     def __init__(self, task: Any, run: adapter.RunContext, *, is_own: bool) -> None:
         self._task, self._request, self.run, self._is_own = task, task.request, run, is_own
         self._span: Span = run.span
+        self._began_s = time.monotonic()
         self._activation: adapter.Activation | None = None
         self.is_deferred = self.is_handed_on = False
 
@@ -145,10 +150,12 @@ class Execution:
             # It is tried again when this attempt is over, without a message: what would stand on one goes along.
             again = getattr(result, "sig", None)
             if again is not None:
-                again.options["headers"] = {**(again.options.get("headers") or {}), RUN: handing_on(self)}
+                again.options["headers"] = {**(again.options.get("headers") or {}), RUN: self.handing_on()}
                 self.is_handed_on = True
-        if self.is_handed_on and state in (states.RETRY, states.IGNORED):
-            self.run.joined = True  # the next attempt is the opener, and says that it is completed
+        is_killed = state is None and status == "timeout"
+        if is_killed or (self.is_handed_on and state in (states.RETRY, states.IGNORED)):
+            # The next attempt is the opener and says that it is completed, or the main process, which does the killing.
+            self.run.joined = True
         self.run.finish(status, error)
 
     def _ended(self, state: str | None, result: Any) -> tuple[str | None, BaseException | None]:
@@ -161,12 +168,23 @@ class Execution:
             return ("canceled" if getattr(result, "requeue", False) else "failed"), None
         error = result if isinstance(result, BaseException) else sys.exc_info()[1]
         if error is None or (state is None and isinstance(error, SystemExit)):
-            return ("canceled" if state is None else "failed"), error
+            said = "timeout" if self._is_out_of_time() else "canceled"
+            return (said if state is None else "failed"), error
         return None, error
+
+    def _is_out_of_time(self) -> bool:
+        """Whether the hard time limit is over: billiard asks a process to end before it kills it."""
+        given = self._request.timelimit
+        limit = (given[0] if given else None) or self._task.time_limit or self._task.app.conf.task_time_limit
+        return bool(limit) and time.monotonic() - self._began_s >= limit - _SLACK_S
 
     def _throws(self) -> tuple[type[BaseException], ...]:
         throws = getattr(self._task, "throws", None) or ()
         return tuple(throws) if isinstance(throws, tuple | list | set) else (throws,)
+
+    def handing_on(self) -> str:
+        """The header that makes the next attempt the opener of this one's run."""
+        return handing_on(self.run, self.task_id, self.run.started_ns)
 
     @property
     def task_id(self) -> str:
@@ -181,12 +199,24 @@ class Execution:
 
 
 _KEY: Final = "_botanu_execution"
+_SLACK_S: Final = 0.5  # the main process counts from when it has handed the task over
 
 
-def handing_on(execution: Execution) -> str:
-    """The run as its opener gives it to the next attempt, which is to say that it is completed."""
-    run = execution.run
-    return adapter.to_header(run, {sc.TASK_OWNER: f"{execution.task_id} {run.started_ns}"})
+def handing_on(run: adapter.RunContext, task_id: str, started_ns: int) -> str:
+    """The run as its opener gives it to another process, which is to say that it is completed.
+
+    Args:
+        run: Opened here.
+        task_id: Of the task that goes on with it.
+        started_ns: When it began; 0 for when the other takes it up.
+    """
+    return adapter.to_header(run, {sc.TASK_OWNER: f"{task_id} {started_ns}"})
+
+
+def opened_ahead(name: str, task_id: str, message: dict[str, Any]) -> None:
+    """Open the run of a task before its process takes it up: should that be lost, the run is known by the same id."""
+    if said(Request(message), RUN) is None and not opens_nothing(name):
+        message[RUN] = handing_on(adapter.accept(adapter.Inbound()), task_id, 0)
 
 
 def take_up(request: Any, options: TaskOptions) -> adapter.RunContext:
@@ -197,7 +227,7 @@ def take_up(request: Any, options: TaskOptions) -> adapter.RunContext:
         run.carried = {name: value for name, value in run.carried.items() if name != sc.TASK_OWNER}
         task_id, _, started_ns = owner.rpartition(" ")
         if task_id == request.id and started_ns.isdecimal() and int(started_ns) <= run.started_ns:
-            run.take_over(int(started_ns))
+            run.take_over(int(started_ns) or run.started_ns)
     return run
 
 

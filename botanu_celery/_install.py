@@ -9,7 +9,7 @@ from celery import signals
 from celery.app.task import Context as Request
 
 from botanu_celery import _contrib
-from botanu_celery._execution import Execution, never_ran
+from botanu_celery._execution import Execution, never_ran, opened_ahead
 from botanu_celery._options import Options, TaskOptions
 from botanu_celery._publish import Publisher, is_ticking
 from botanu_core import adapter
@@ -134,9 +134,11 @@ class _Handlers:
 
     # --- what only the main process of a worker sees ------------------------------------------------------------
 
-    def _is_received(self, request: Any, **_: Any) -> None:
+    def _is_received(self, sender: Any, request: Any, **_: Any) -> None:
         try:
-            self._received[request.id] = request
+            if type(getattr(sender, "pool", None)).__module__ == _PREFORK:
+                opened_ahead(request.task.name, request.id, request.request_dict)
+                self._received[request.id] = request
         except Exception as error:
             adapter.failed("celery received", error)
 
@@ -158,6 +160,10 @@ class _Handlers:
                     never_ran(sender.name, message, self._options, status, exception)
         except Exception as error:
             adapter.failed("celery lost", error)
+
+
+_PREFORK: Final = "celery.concurrency.prefork"
+"""The pool whose processes may be lost; the main process has the message."""
 
 
 class _Installed:

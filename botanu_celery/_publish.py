@@ -10,7 +10,7 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 
 from botanu_celery import _contrib
-from botanu_celery._execution import Execution, handing_on
+from botanu_celery._execution import Execution
 from botanu_celery._message import RUN, RUN_ID, SENT, opens_nothing, trace_onto
 from botanu_celery._options import TaskOptions
 from botanu_core import adapter
@@ -59,7 +59,7 @@ class Publisher:
         if run is not None:
             running = None if run.joined else _running()
             is_next = running is not None and running.run is run and running.task_id == task_id
-            headers[RUN] = handing_on(running) if running is not None and is_next else adapter.to_header(run)
+            headers[RUN] = running.handing_on() if running is not None and is_next else adapter.to_header(run)
             headers[RUN_ID] = run.run_id
             run.published()
         if options.headers_only or (run is None and opens_nothing(name)) or _contrib.is_on():

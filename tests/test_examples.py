@@ -17,7 +17,7 @@ from demo.receiver import Receiver
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("_"))
 SERVICES = ("README.md", "docs/fastapi.md")
-PAGES = (*SERVICES, "docs/ledger.md")
+PAGES = (*SERVICES, "docs/celery.md", "docs/ledger.md")
 _BLOCK = re.compile(r"(<!-- not run: [^\n]+-->\n+)?^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -60,7 +60,7 @@ def said_by(example):
 
 def test_there_is_something_to_run():
     """An empty list would make every test below pass."""
-    assert {"fastapi_app", "two_services"} <= {path.stem for path in EXAMPLES}
+    assert {"celery_worker", "fastapi_app", "two_services"} <= {path.stem for path in EXAMPLES}
     assert {place.partition(":")[0] for place in BLOCKS} == set(PAGES)
 
 
@@ -89,6 +89,15 @@ def test_the_two_services_example_shows_one_run_and_nothing_outside():
     assert out.startswith(f"run {run_id}")
     assert "baggage: (nothing)" in out.partition("arrived at provider")[2]
     assert "GET /notes and POST /tickets/{ticket_id}" in out
+
+
+def test_the_celery_example_shows_one_run_in_two_processes():
+    """Published here, worked off there; the question that was asked twice has two attempts."""
+    out = said_by("celery_worker")
+    assert len(set(re.findall(r"^(\S{36})  ", out, re.MULTILINE))) == 1
+    assert out.count("process desk.research") == 3
+    assert "process desk.research  workflow=Customer Support  customer=acme  attempt=2  outcome=success" in out
+    assert "Dear acme, 2 things." in out
 
 
 @pytest.mark.parametrize("place", BLOCKS)
