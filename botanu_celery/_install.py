@@ -153,7 +153,7 @@ class _Handlers:
     def _is_lost(self, sender: Any, task_id: str = "", exception: BaseException | None = None, **_: Any) -> None:
         try:
             if isinstance(exception, TimeLimitExceeded | WorkerLostError):
-                request = self._received.get(task_id)
+                request = self._received.pop(task_id, None)  # Celery says it twice of a hard time limit
                 if request is not None:
                     message = Request(request.request_dict, args=request.args, kwargs=request.kwargs)
                     status = "timeout" if isinstance(exception, TimeLimitExceeded) else "failed"

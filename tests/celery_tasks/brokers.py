@@ -180,7 +180,7 @@ def worker(broker: str, *options: str, app: str = "tests.celery_tasks.tasks", **
     with tempfile.NamedTemporaryFile(prefix="worker-", suffix=".log") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", app, "worker", "--without-mingle", "--without-gossip", *options],
-            env=environment(SHOP_BROKER=broker, **variables),
+            env=environment(**{**variables, "SHOP_BROKER": broker}),
             cwd=ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,
