@@ -70,6 +70,19 @@ def _phoenix(session: nox.Session) -> str:
     return str(command)
 
 
+# Brokers that tests start as children; none of them begins by itself where this is meant to run.
+SERVERS = {"redis-server": "redis-server", "rabbitmq-server": "rabbitmq-server"}
+
+
+def _servers(session: nox.Session) -> None:
+    """Install what is missing of `SERVERS`, where that can be done; elsewhere their tests are skipped, with a reason."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
+    missing = [package for command, package in SERVERS.items() if shutil.which(command, path=path) is None]
+    if missing and shutil.which("apt-get") and os.geteuid() == 0:
+        session.run("apt-get", "update", "-qq", external=True, silent=True)
+        session.run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing, external=True, silent=True)
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """The main job: services, model clients and an OTLP receiver; then the table and the invoice check."""
@@ -81,6 +94,7 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole test suite. Arguments after `--` go to pytest."""
     _install(session, "test", "lint")  # tests/test_architecture.py holds the import contracts as well.
+    _servers(session)
     found = {PHOENIX_VARIABLE: _phoenix(session)} if os.environ.get("CI") == "true" else None
     session.run("python", "-m", "pytest", *session.posargs, env=found)
 

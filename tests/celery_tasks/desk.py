@@ -1,5 +1,6 @@
 """Two web services and the tasks behind them: a front desk asks an office, which publishes a chord of research."""
 
+import argparse
 import os
 
 import httpx
@@ -10,8 +11,10 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 
 import botanu
 import botanu_celery
-from botanu.tracking.llm import track_llm_call
+from botanu.tracking.llm import llm_instrumented
 from botanu_fastapi import BotanuMiddleware
+from demo.loopback import child_arguments
+from demo.serving import serve
 
 __all__ = ["app", "front", "office"]
 
@@ -22,24 +25,23 @@ app = Celery("desk", broker=os.environ["SHOP_BROKER"], backend=os.environ["SHOP_
 botanu_celery.install(app)
 
 
-@app.task(bind=True, max_retries=3)
+@llm_instrumented(provider="openai")
+def ask(model, question):
+    """One call of the real client."""
+    with openai.OpenAI(base_url=os.environ["PROVIDER"], api_key="test", max_retries=0) as client:
+        return client.chat.completions.create(model=model, messages=[{"role": "user", "content": question}])
+
+
+@app.task(name="desk.research", bind=True, max_retries=3)
 def research(self, question):
     """Asks a model; the first answer about a fuse is not good enough, and is paid for all the same."""
-    client = openai.OpenAI(base_url=os.environ["PROVIDER"], api_key="test", max_retries=0)
-    with client, track_llm_call(provider="openai", model="gpt-5") as call:
-        answer = client.chat.completions.create(model="gpt-5", messages=[{"role": "user", "content": question}])
-        call.set_request_id(answer.id)
-        call.set_response_model(answer.model)
-        call.set_tokens(
-            input_tokens=answer.usage.prompt_tokens,
-            output_tokens=answer.usage.completion_tokens,
-        )
+    ask("gpt-5-mini", question)
     if "fuse" in question and self.request.retries == 0:
         raise self.retry(countdown=0)
     return {"run_id": botanu.get_run_id(), "attempt": self.request.retries + 1}
 
 
-@app.task
+@app.task(name="desk.letter")
 def letter(found):
     """The body of the chord."""
     return {"run_id": botanu.get_run_id(), "found": found}
@@ -60,9 +62,21 @@ front.add_middleware(BotanuMiddleware)
 
 
 @front.post("/tickets/{ticket}")
-async def handle(ticket: str, questions: list[str]) -> dict[str, str]:
-    """Names the run and asks the office."""
+def handle(ticket: str, questions: list[str]) -> dict[str, str]:
+    """Names the run, asks the office, and asks the model itself."""
     with botanu.event(workflow="Customer Support", event_id=ticket, customer_id="acme"):
-        async with httpx.AsyncClient() as client:
-            answer = await client.post(os.environ["OFFICE"] + "/letters", json=questions)
-    return answer.json()
+        ask("gpt-5-mini", "What is this about?")
+        answer: dict[str, str] = httpx.post(os.environ["OFFICE"] + "/letters", json=questions).json()
+        return answer
+
+
+def main() -> None:
+    """Serve one of the two until standard input ends."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--service", choices=("front", "office"), required=True)
+    wanted = child_arguments(parser)
+    serve({"front": front, "office": office}[wanted.service], port=wanted.port)
+
+
+if __name__ == "__main__":
+    main()
