@@ -122,6 +122,12 @@ class Exchange:
         """Make the run current; `deactivate` is called on the result, in the same frame."""
         return activate(self.run, self.run.span, self, base=self.context)
 
+    def routed(self) -> None:
+        """The route is known, and the application has not been called: its spans are to carry what the route knows."""
+        if self._unasked:
+            self._native = None
+            self._identify()
+
     def started(self, status: int) -> None:
         """The response begins. The route is known by now: what could not be answered before is asked once more."""
         self.status = status
