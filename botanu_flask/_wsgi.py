@@ -50,7 +50,7 @@ class Wsgi(adapter.EnvironExchange):
             raise
 
     def _served(self, app: App, context: Context) -> Iterable[bytes]:
-        self.activate()  # for as long as the context lives
+        self.inhabit()
         _current.set(self)
         body = app(self.environ, self.start)
         if _is_file(body, self.environ.get("wsgi.file_wrapper")):

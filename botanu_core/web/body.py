@@ -101,6 +101,8 @@ class Body(Iterator[T]):
         return self._steps
 
     def _is_left(self) -> None:
+        if self._exchange.run.ended:
+            return
         is_whole = self._left is not None and self._left <= 0 and self._exchange.status != 0
         self._exchange.finish("canceled" if self._exchange.has_body and not is_whole else None)
 
