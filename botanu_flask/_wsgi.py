@@ -106,7 +106,8 @@ class Wsgi(adapter.EnvironExchange):
 
     def routed(self) -> None:
         self.find_route()
-        super().routed()
+        # Out of Flask's context: looking at the session before the view has would add `Vary: Cookie` to the response.
+        Context().run(super().routed)
 
     def caught(self, error: BaseException) -> None:
         self.find_route()
