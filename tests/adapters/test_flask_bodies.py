@@ -156,8 +156,10 @@ class TestHalfReadAnswers:
     def test_a_page_whose_body_is_not_looked_at(self, exported, flask_app):
         """All of it has come: Content-Length says so."""
         flask_app.add_url_rule("/", view_func=lambda: "page")
-        assert flask_app.test_client().get("/").status_code == 200
+        answer = flask_app.test_client().get("/")
+        assert answer.status_code == 200
         assert ended(exported) == ["success"]
+        assert answer.text == "page"
 
     def test_a_page_whose_body_is_closed_unread(self, exported, flask_app):
         """Likewise."""
