@@ -17,7 +17,7 @@ _OVER: Final = object()
 def body_of(
     exchange: Exchange, body: Iterable[T], context: Context | None = None, length: int | None = None
 ) -> "Body[T]":
-    """`body` inside the run of `exchange`. The run ends with the last chunk, an exception or `close`, whichever is first.
+    """`body` inside the run of `exchange`, which ends with whichever is first: the last chunk, an exception, `close`.
 
     Args:
         exchange: It is told of the end.
