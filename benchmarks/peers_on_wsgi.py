@@ -1,30 +1,16 @@
-"""sentry-sdk on a WSGI application, in the process of the others: without its integrations, which would patch them."""
+"""sentry-sdk on a WSGI application, as `peers_on_asgi` has it."""
 
 from typing import Any
 
-import sentry_sdk
-from sentry_sdk.envelope import Envelope
 from sentry_sdk.integrations.wsgi import SentryWsgiMiddleware
-from sentry_sdk.transport import Transport
 
+from benchmarks.peers_on_asgi import start_sentry
 from benchmarks.wsgi import Application
 
 __all__ = ["sentry"]
 
 
-class _Nowhere(Transport):
-    def capture_envelope(self, envelope: Envelope) -> None:
-        """Take it and forget it."""
-
-
 def sentry(application: Application) -> Any:
-    """`application` with every request a transaction, as a tracing sample rate of 1.0 has it."""
-    if not sentry_sdk.is_initialized():
-        sentry_sdk.init(
-            dsn="https://key@127.0.0.1/1",
-            transport=_Nowhere,
-            traces_sample_rate=1.0,
-            default_integrations=False,
-            auto_enabling_integrations=False,
-        )
+    """`application` with every request a transaction."""
+    start_sentry()
     return SentryWsgiMiddleware(application)

@@ -37,7 +37,7 @@ class BotanuMiddleware:
         if self.options.asks and importlib.util.find_spec("werkzeug") is None:
             raise adapter.MissingExtra("a function of the request", "flask")
         if importlib.util.find_spec("flask") is not None:
-            _listen(self.options)
+            _listen()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
@@ -56,8 +56,12 @@ class _Around(BotanuMiddleware):
     """The middleware around one Flask application: functions get that application's own kind of request."""
 
     def __init__(self, app: "Flask", **options: Unpack[adapter.Options]) -> None:
+        from flask import request_started
+
         super().__init__(app.wsgi_app, **options)
         self._application = app
+        if self.options.ids:
+            request_started.connect(_routed, app)
 
     def _native(self, environ: Environ) -> object:
         return self._application.request_class(adapter.bodiless(environ), populate_request=False)
@@ -93,8 +97,12 @@ class BotanuFlask:
 
 def _configured(app: "Flask") -> dict[str, Any]:
     # Who loads the environment into the configuration has what `enable` reads in it, too.
-    ours = {key: value for key, value in app.config.items() if key not in os.environ}
-    given = adapter.prefixed(ours)
+    found = adapter.prefixed(app.config)
+    given = {
+        name: value
+        for name, value in found.items()
+        if name in adapter.OPTIONS or f"BOTANU_{name.upper()}" not in os.environ
+    }
     if problems := list(adapter.problems_of(given)):
         raise adapter.ConfigError(
             "; ".join(f"BOTANU_{each.option.upper()} in app.config: {each.text}" for each in problems)
@@ -102,13 +110,11 @@ def _configured(app: "Flask") -> dict[str, Any]:
     return given
 
 
-def _listen(options: adapter.WebOptions) -> None:
-    """Flask tells these to functions of a module, once however often they are connected."""
-    from flask import got_request_exception, request_started
+def _listen() -> None:
+    """Flask tells this to a function of a module once, however often it is connected."""
+    from flask import got_request_exception
 
     got_request_exception.connect(_caught)
-    if options.ids:
-        request_started.connect(_routed)
 
 
 def _caught(_: object, exception: BaseException, **__: Any) -> None:
