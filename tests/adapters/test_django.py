@@ -6,7 +6,6 @@ from tests.adapters import django_apps
 from tests.adapters.contract import AdapterContract
 
 
-@pytest.mark.filterwarnings(django_apps.LEAVES_BODY_OPEN)
 class TestContract(AdapterContract):
     """Four projects, one suite."""
 
