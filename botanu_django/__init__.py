@@ -109,7 +109,7 @@ def _exchange(configured: Configured, request: HttpRequest) -> "_Exchange | None
     scope = getattr(request, "scope", None)
     if scope is not None and adapter.SCOPE_KEY in scope:
         return None  # an adapter around all of the ASGI application leads it
-    return _Exchange.opened(configured.options(), request.META, lambda _: _native(request), request)
+    return _Exchange.opened(configured.options, request.META, lambda _: _native(request), request)
 
 
 def _tell_route(request: HttpRequest) -> None:
@@ -122,12 +122,12 @@ def _tell_route(request: HttpRequest) -> None:
 def _native(request: HttpRequest) -> HttpRequest:
     """A copy of `request` for the application's functions, with all that middleware has put on it, and no body."""
     copied: HttpRequest = request.__class__.__new__(request.__class__)  # `copy.copy` leaves the route out
-    copied.__dict__.update({key: value for key, value in request.__dict__.items() if key not in _BODY})
+    copied.__dict__.update({key: value for key, value in request.__dict__.items() if key not in _LEFT_OUT})
     copied._stream, copied._read_started = io.BytesIO(), False
     return copied
 
 
-_BODY: Final = frozenset({"_body", "_post", "_files", "_stream"})
+_LEFT_OUT: Final = frozenset({"_body", "_post", "_files", "_stream", _EXCHANGE})
 
 
 class _Exchange(adapter.EnvironExchange):
@@ -157,6 +157,8 @@ class _Exchange(adapter.EnvironExchange):
     def answered(self, response: HttpResponseBase) -> None:
         """Django has made a response. The run is current, so that what a stream makes later is inside it."""
         try:
+            # Each holds the other: left so, the request would wait for the garbage collector.
+            self._request_inside.__dict__.pop(_EXCHANGE, None)
             self.started(response.status_code)
             options = self.options
             if options.response_header is not None:

@@ -1,9 +1,10 @@
-"""The setting ``BOTANU``: read when it is needed, and again when it has changed."""
+"""The setting ``BOTANU``: read when the middleware is made, and again when a test overrides it."""
 
 from collections.abc import Iterator
 from typing import Any, Final
 
 from django.conf import settings
+from django.core.signals import setting_changed
 
 from botanu_core.adapter import ConfigError, Problem, WebOptions, problems_of
 
@@ -30,25 +31,19 @@ def problems() -> Iterator[Problem]:
 
 
 class Configured:
-    """The options of one middleware.
+    """The options of one middleware, as the setting is now: Django says when a test overrides it.
 
     Raises:
         ConfigError: The setting is wrong.
     """
 
     def __init__(self) -> None:
-        self._read = (_given(), _options())
+        self.options = _options()
+        setting_changed.connect(self._look_again)
 
-    def options(self) -> WebOptions:
-        """As the setting is now: `override_settings` takes effect, and a mistake in it none."""
-        given, options = self._read
-        now = _given()
-        if now is not given:
-            try:
-                options = _options()
-            finally:
-                self._read = (now, options)
-        return options
+    def _look_again(self, setting: str, **_: Any) -> None:
+        if setting == NAME:
+            self.options = _options()
 
 
 def _options() -> WebOptions:
