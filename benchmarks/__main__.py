@@ -34,7 +34,9 @@ def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a look of about a minute; writes nothing")
-    parser.add_argument("--only", default="", help="tables, comma-separated; writes nothing: " + ", ".join(_names()))
+    parser.add_argument(
+        "--only", default="", help="tables, comma-separated; writes none of them but load: " + ", ".join(_names())
+    )
     chosen = parser.parse_args()
     wanted = [name for name in chosen.only.split(",") if name]
     if unknown := set(wanted) - set(_names()):
@@ -46,6 +48,17 @@ def main() -> None:
     if not wanted and not chosen.quick:
         README.write_text(_page(bench, found), encoding="utf-8")
         console.print(f"written: {README.relative_to(README.parents[1])}")
+    elif not chosen.quick:
+        _write_alone(console, wanted, found)
+
+
+def _write_alone(console: Console, wanted: Sequence[str], found: Sequence[report.Table]) -> None:
+    """Write the tables that are measured in units of their own, and stand beside figures of another day as well."""
+    modules = [module for module in _modules() if _name(module) in wanted]
+    for module, table in zip(modules, found, strict=True):
+        if getattr(module, "STANDS_ALONE", False):
+            README.write_text(report.with_table(README.read_text(encoding="utf-8"), table), encoding="utf-8")
+            console.print(f"written: {table.title}, in {README.relative_to(README.parents[1])}")
 
 
 def _names() -> list[str]:

@@ -1,5 +1,6 @@
 """Drives an ASGI application without a server: one request is one call with a minimal scope."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
@@ -14,12 +15,19 @@ _HEADERS = [(b"host", b"127.0.0.1:8000"), (b"user-agent", b"bench/1"), (b"accept
 
 
 def request(
-    application: Application, path: str, headers: Sequence[tuple[bytes, bytes]] = ()
+    application: Application, path: str, headers: Sequence[tuple[bytes, bytes]] = (), *, spec_version: str = "2.4"
 ) -> Callable[[], Awaitable[None]]:
-    """A coroutine function that sends `GET path` through `application` and drops the response."""
+    """A coroutine function that sends `GET path` through `application` and drops the response.
+
+    Args:
+        application: An ASGI application.
+        path: What is asked for.
+        headers: Beside those of every request.
+        spec_version: What the server claims to speak; uvicorn says 2.3, and applications then wait for a disconnect.
+    """
     scope: dict[str, Any] = {
         "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "asgi": {"version": "3.0", "spec_version": spec_version},
         "http_version": "1.1",
         "method": "GET",
         "scheme": "http",
@@ -35,10 +43,14 @@ def request(
     async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
+    async def connected() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
     async def send(message: Message) -> None:
         pass
 
     async def call() -> None:
-        await application(scope.copy(), receive, send)
+        await application(scope.copy(), receive if spec_version >= "2.4" else connected, send)
 
     return call

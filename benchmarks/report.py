@@ -11,7 +11,7 @@ from rich.table import Table as Grid
 
 from benchmarks.harness import Figure
 
-__all__ = ["Table", "Target", "cell", "page", "show"]
+__all__ = ["Table", "Target", "cell", "page", "show", "with_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,24 @@ def page(tables: Sequence[Table], method: str, facts: Sequence[str]) -> str:
         method,
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def with_table(text: str, table: Table) -> str:
+    """README.md with one table and its targets written anew, and all else as it stands; at the end where it is new."""
+    head, *sections = text.split("\n## ")
+    names = {target.what for target in table.targets}
+    found = False
+    for place, section in enumerate(sections):
+        title, _, rest = section.partition("\n")
+        if title == "Targets":
+            kept = [line for line in rest.splitlines() if line.split(" | ")[0].removeprefix("| ") not in names]
+            rows = _targets(table.targets).splitlines()[2:]
+            sections[place] = "\n".join([title, "", *filter(None, kept), *rows, ""])
+        elif title == table.title:
+            sections[place], found = _section(table).removeprefix("## ") + "\n", True
+    if not found:
+        sections.insert(len(sections) - 1, _section(table).removeprefix("## ") + "\n")
+    return "\n## ".join([head, *sections])
 
 
 def show(console: Console, table: Table) -> None:

@@ -30,12 +30,14 @@ class Connection(adapter.Exchange):
     """
 
     framework: ClassVar[str] = "fastapi"
-    __slots__ = ("_code", "_is_over", "_names", "_receive", "_scope", "_send", "_trailers")
+    __slots__ = ("_code", "_is_over", "_is_told", "_names", "_receive", "_scope", "_send", "_trailers")
 
     def __init__(self, options: adapter.WebOptions, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope, self._receive, self._send = scope, receive, send
         self._trailers = self._is_over = False
         self._code: int | None = None
+        # Since ASGI 2.4 servers raise `OSError` from `send` when nobody listens; before, an application is told.
+        self._is_told = scope.get("asgi", _OLD).get("spec_version", "2.0") < "2.4"
         # All names in one text: most requests bring nothing of ours, and one look at it says so.
         self._names = names = b"\n".join([name for name, _ in scope.get("headers") or ()]).lower()
         inbound = adapter.from_asgi(scope) if b"baggage" in names or b"x-botanu-run" in names else _NOTHING
@@ -78,6 +80,7 @@ class Connection(adapter.Exchange):
         return {**message, "headers": headers}
 
 
+_OLD: Final[dict[str, str]] = {}
 _NOTHING: Final = adapter.Inbound()
 _EXPOSE: Final = adapter.EXPOSE.lower().encode()
 

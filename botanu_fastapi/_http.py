@@ -1,5 +1,6 @@
 """One HTTP request as ASGI leads it, and which message is the last of its response."""
 
+from collections.abc import Awaitable
 from typing import Final
 
 from botanu_fastapi._connection import Connection, Message
@@ -28,8 +29,14 @@ class Http(Connection):
             self.client_is_gone = True
         return message
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Pass a message on; the run ends with the last one of the response."""
+        # A chunk among others goes straight to the server: there may be thousands, and each frame would show.
+        if self._is_told and message.get("more_body"):
+            return self._send(message)
+        return self._sent(message)
+
+    async def _sent(self, message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start":
             self.started(message["status"])

@@ -1,6 +1,6 @@
 """A help desk on FastAPI: each request is one run, and everything that happens in it carries the run's id.
 
-    pip install "botanu[fastapi]" fastapi uvicorn httpx
+    pip install "botanu[fastapi]" fastapi "uvicorn[standard]" httpx
     python examples/fastapi_app.py
 
 Needs no network: it serves itself on the loopback address, asks a model that is a fake, and prints the spans that an
@@ -15,19 +15,24 @@ from contextlib import contextmanager
 
 import httpx
 import uvicorn
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, WebSocket
 from fastapi.responses import StreamingResponse
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from websockets.sync.client import connect
 
 import botanu
 from botanu.tracking.llm import track_llm_call
 from botanu_fastapi import BotanuMiddleware
 
 app = FastAPI(title="Help desk")
-app.add_middleware(BotanuMiddleware)
+app.add_middleware(
+    BotanuMiddleware,
+    tenant_id=lambda request: request.headers.get("x-tenant"),
+    exclude=["/health"],
+)
 
 
 def ask_model(question: str) -> Iterator[str]:
@@ -66,6 +71,20 @@ def order(order_id: str) -> None:
     raise HTTPException(503, f"the warehouse does not answer for {order_id}")
 
 
+@app.get("/health")
+def health() -> dict[str, str]:
+    """Asked every second by who watches over us: no run."""
+    return {"status": "up"}
+
+
+@app.websocket("/live")
+async def live(socket: WebSocket) -> None:
+    """A conversation: one run, whatever is said in it."""
+    await socket.accept()
+    async for question in socket.iter_text():
+        await socket.send_text("".join(ask_model(question)).strip())
+
+
 @contextmanager
 def served() -> Iterator[str]:
     """Serve `app` on a free loopback port while the block lasts; yields the address."""
@@ -84,14 +103,16 @@ def show(spans: Sequence[ReadableSpan], parent: int | None = None, indent: str =
     """Print the spans of one request as a tree, with some of what Botanu says on them."""
     for span in spans:
         if (span.parent.span_id if span.parent else None) == parent:
-            said = {SHOWN[key]: value for key, value in (span.attributes or {}).items() if key in SHOWN}
-            print(f"{indent}{span.name}", *(f"{name}={value}" for name, value in said.items()), sep="  ")
+            known = span.attributes or {}
+            said = [f"{name}={known[key]}" for key, name in SHOWN.items() if key in known]
+            print(f"{indent}{span.name}", *said, sep="  ")
             show(spans, span.context.span_id, indent + "    ")
 
 
 SHOWN = {
     "botanu.workflow": "workflow",
     "botanu.customer_id": "customer",
+    "botanu.tenant_id": "tenant",
     "botanu.step": "step",
     "gen_ai.usage.output_tokens": "tokens out",
     "botanu.outcome.status": "outcome",
@@ -99,7 +120,7 @@ SHOWN = {
 
 
 def main() -> None:
-    """Send three requests and show what each left behind."""
+    """Send some requests, talk a little, and show what each left behind."""
     # This example has no collector. Your service says OTEL_EXPORTER_OTLP_ENDPOINT instead of the next two lines.
     os.environ.setdefault("OTEL_METRICS_EXPORTER", "none")
     os.environ.setdefault("OTEL_LOGS_EXPORTER", "none")
@@ -112,16 +133,32 @@ def main() -> None:
 
     with served() as url, httpx.Client(base_url=url) as client:
         responses = [
-            client.post("/tickets/T-1", params={"customer": "acme", "question": "My kettle is cold."}),
+            client.post(
+                "/tickets/T-1",
+                params={"customer": "acme", "question": "My kettle is cold."},
+                headers={"x-tenant": "kettles-inc"},
+            ),
             client.get("/chat", params={"question": "Is it plugged in?"}),
             client.get("/orders/O-7"),
+            client.get("/health"),
         ]
-    for response in responses:
-        run_id = response.headers["x-botanu-run-id"]
-        print(f"{response.request.method} {response.url.path}: {response.status_code}, run {run_id}")
-        print(f"    {response.text.strip()}")
+        with connect(url.replace("http", "ws") + "/live") as talk:
+            talk.send("And the fuse?")
+            answer = talk.recv()
+            live_run = talk.response.headers["x-botanu-run-id"] if talk.response else ""
+
+    def show_run(run_id: str) -> None:
         show([span for span in exporter.get_finished_spans() if (span.attributes or {}).get("botanu.run_id") == run_id])
         print()
+
+    for response in responses:
+        run_id = response.headers.get("x-botanu-run-id", "(none: it is excluded)")
+        print(f"{response.request.method} {response.url.path}: {response.status_code}, run {run_id}")
+        print(f"    {response.text.strip()}")
+        show_run(run_id)
+    print(f"a websocket, run {live_run}")
+    print(f"    {answer!s}")
+    show_run(live_run)
     botanu.disable()
 
 

@@ -70,12 +70,15 @@ def test_an_example_runs_and_says_something(path):
 
 
 def test_the_fastapi_example_shows_a_tree_for_each_request():
-    """Three requests, three runs, their outcomes, and the model call in the right one."""
+    """Three requests and a websocket, a run each, their outcomes, the model call in the right one; none for health."""
     out = said_by("fastapi_app")
-    assert len(set(re.findall(r"run (\S{36})", out))) == 3
-    assert "POST /tickets/{ticket_id}  workflow=Customer Support  customer=acme  outcome=success" in out
+    assert len(set(re.findall(r"run (\S{36})", out))) == 4
+    told = "workflow=Customer Support  customer=acme  tenant=kettles-inc  outcome=success"
+    assert f"POST /tickets/{{ticket_id}}  {told}" in out
     assert "outcome=failed" in out
-    assert out.count("tokens out=8") == 2
+    assert "GET /health: 200, run (none" in out
+    assert "WS /live  workflow=unnamed  outcome=success" in out
+    assert out.count("tokens out=8") == 3
 
 
 def test_the_two_services_example_shows_one_run_and_nothing_outside():
@@ -102,6 +105,25 @@ with TestClient(app, raise_server_exceptions=False) as client:
     print(answer.headers["x-botanu-run-id"])
 botanu.disable()
 """
+
+
+def test_the_options_of_the_guide_do_what_it_says(receiver: Receiver):
+    """The block with all of them: ids, the exposed header, and a path that is left alone."""
+    (code,) = [code for code in BLOCKS.values() if "on_error=meaning" in code]
+    ask = """
+from starlette.testclient import TestClient
+import botanu
+
+botanu.enable(instrument="none")
+with TestClient(app) as client:
+    answer = client.get("/tickets/T-1", headers={"x-customer": "acme"})
+    assert answer.headers["access-control-expose-headers"] == "x-botanu-run-id"
+    assert "x-botanu-run-id" not in client.get("/health").headers
+botanu.disable()
+"""
+    run("-c", code + ask, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+    (server,) = [span for span in receiver.spans() if span.kind == "SERVER" and "botanu.run_id" in span.attributes]
+    assert (server.attributes["botanu.event_id"], server.attributes["botanu.customer_id"]) == ("T-1", "acme")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -4,6 +4,7 @@ import importlib.util
 import inspect
 from typing import Any
 
+from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from benchmarks import ours
+from benchmarks import ours, peers_on_asgi
 from benchmarks.asgi import Application, request
 from benchmarks.bench import CONFIG_TITLES, Bench
 from benchmarks.harness import Contender, Samples, difference, ratio
@@ -22,7 +23,8 @@ from benchmarks.report import Table, Target, cell
 
 ORDER = 20
 SLOWNESS = 4
-DISTRIBUTIONS = (*ours.DISTRIBUTIONS, "starlette", "fastapi", "opentelemetry-instrumentation-asgi")
+PEERS = ("opentelemetry-instrumentation-asgi", "asgi-correlation-id", "sentry-sdk")
+DISTRIBUTIONS = (*ours.DISTRIBUTIONS, "starlette", "fastapi", *PEERS)
 
 STARLETTE = "Starlette"
 FASTAPI = "FastAPI"
@@ -31,6 +33,8 @@ OURS_OVER_NATIVE = "BotanuMiddleware on native telemetry, server span only"
 JOINED = "BotanuMiddleware, joining a run"
 CONTRIB = "OTel instrumentor"
 CONTRIB_LEAN = "OTel instrumentor, server span only"
+CORRELATION = "asgi-correlation-id"
+SENTRY = "sentry-sdk, every request traced"
 NATIVE = "native telemetry"
 NATIVE_LEAN = "native telemetry, server span only"
 
@@ -77,12 +81,16 @@ def _on_starlette(others: TracerProvider) -> list[Contender]:
     own.add_middleware(BotanuMiddleware)
     contrib.add_middleware(OpenTelemetryMiddleware, tracer_provider=others)
     lean.add_middleware(OpenTelemetryMiddleware, tracer_provider=others, **_LEAN)
+    correlated = _starlette()
+    correlated.add_middleware(CorrelationIdMiddleware)
     found = [
         _contender(STARLETTE, "bare", _starlette()),
         _contender(STARLETTE, OURS, own),
         _contender(STARLETTE, JOINED, own, _RUN_HEADERS),
         _contender(STARLETTE, CONTRIB, contrib),
         _contender(STARLETTE, CONTRIB_LEAN, lean),
+        _contender(STARLETTE, CORRELATION, correlated),
+        _contender(STARLETTE, SENTRY, peers_on_asgi.sentry(_starlette())),
     ]
     if importlib.util.find_spec("starlette.middleware.opentelemetry"):  # Newer releases have it.
         from starlette.middleware import opentelemetry

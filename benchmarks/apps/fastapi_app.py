@@ -1,0 +1,55 @@
+"""A FastAPI application; ``BENCH_KIND`` is ``bare``, ``ours`` or ``otel``."""
+
+import os
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from benchmarks import ours
+from benchmarks.apps import desk
+from benchmarks.providers import prepare
+
+KIND = os.environ["BENCH_KIND"]
+app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
+
+
+class Message(BaseModel):
+    """One message of a ticket."""
+
+    number: int
+    author: str
+    text: str
+    read: bool
+
+
+class Ticket(BaseModel):
+    """What is answered."""
+
+    ticket: int
+    messages: list[Message]
+    unread: int
+
+
+@app.get("/tickets/{number}", response_model=Ticket)
+async def ticket(number: int) -> Any:
+    """A service's work: a query, and an answer that is checked on its way out."""
+    return desk.ticket(number)
+
+
+@app.get("/nothing")
+async def nothing() -> dict[str, str]:
+    """The least that a request can be."""
+    return {}
+
+
+if KIND == "ours":
+    from botanu_fastapi import BotanuMiddleware
+
+    ours.enable("everything")
+    app.add_middleware(BotanuMiddleware)
+elif KIND == "otel":
+    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
+    prepare("everything")
+    FastAPIInstrumentor.instrument_app(app, exclude_spans=["receive", "send"])

@@ -1,0 +1,189 @@
+"""Real servers under load: requests a second, the slowest of a hundred, and memory."""
+
+import contextlib
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.bench import Bench, clean_environment
+from benchmarks.harness import Figure
+from benchmarks.load import Loaded, load
+from benchmarks.report import Table, Target, cell
+
+ORDER = 30
+STANDS_ALONE = True  # `--only load` writes it
+CONNECTIONS = 16
+TURNS, TURN_S = 10, 3.0
+"""Each kind is loaded for 30 s in all, in turns, so that a machine whose speed drifts does so for all of them."""
+WARM_UP, REQUESTS = 20_000, 200_000
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server and its application.
+
+    Attributes:
+        name: In the table.
+        command: After ``python -m``; ``{port}`` is where to listen, on 127.0.0.1. The application reads ``BENCH_KIND``.
+        path: What is asked for.
+        kinds: ``bare`` first, ``ours`` second, and others beside them, by what the table calls them.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    path: str
+    kinds: dict[str, str]
+
+
+SERVERS = (
+    Server(
+        "FastAPI on uvicorn",
+        ("uvicorn", "--port", "{port}", "--no-access-log", "--log-level", "warning", "benchmarks.apps.fastapi_app:app"),
+        "/tickets/7",
+        {"bare": "bare", "ours": "BotanuMiddleware", "otel": "OTel instrumentor, server span only"},
+    ),
+)
+
+
+def table(bench: Bench) -> Table:
+    """Every server in turn."""
+    rows: list[tuple[str, ...]] = []
+    targets: list[Target] = []
+    for server in SERVERS:
+        found = _measured(bench, server)
+        rows += [_row(server, found, kind, title) for kind, title in server.kinds.items()]
+        least = found.share("ours", "rate")
+        grown = found.after_mb - found.before_mb
+        targets += [
+            Target(f"{server.name}, requests a second of bare over ours", 1 / least.value, 1 / 0.85),
+            Target(f"{server.name}, p99 of ours over bare", found.share("ours", "p99_ms").value, 1.25),
+            Target(f"{server.name}, memory grown over {REQUESTS:,} requests", grown, 0.05 * found.before_mb, "MB"),
+        ]
+    return Table(
+        title="Under load",
+        text=(
+            f"Real servers, a process each, everything on, {CONNECTIONS} connections that are always busy: {TURNS} "
+            f"turns of {TURN_S:g} s for each kind, by turns. Shares are taken within a turn. The endpoint reads a "
+            "hundred rows from a database in memory and answers with 14 kB of JSON. *CPU* is the server's own, all its "
+            f"threads, for a request. Memory is the server's after {WARM_UP:,} requests, and again after {REQUESTS:,} "
+            "more."
+        ),
+        header=("", "requests/s", "of bare", "p99, ms", "of bare", "CPU, µs"),
+        rows=rows,
+        targets=targets,
+    )
+
+
+def _row(server: Server, found: "_Measured", kind: str, title: str) -> tuple[str, ...]:
+    def middle(what: str) -> float:
+        return statistics.median([float(getattr(each, what)) for each in found.loads[kind]])
+
+    def of_bare(what: str) -> str:
+        return cell(found.share(kind, what) if kind != "bare" else None)
+
+    return (
+        f"{server.name}: {title}",
+        f"{middle('rate'):,.0f}",
+        of_bare("rate"),
+        f"{middle('p99_ms'):.1f}",
+        of_bare("p99_ms"),
+        f"{statistics.median(found.cpu_us[kind]):.0f}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    loads: dict[str, list[Loaded]]
+    cpu_us: dict[str, list[float]]
+    before_mb: float
+    after_mb: float
+
+    def share(self, kind: str, what: str) -> Figure:
+        """Of `bare`, turn by turn."""
+        pairs = zip(self.loads[kind], self.loads["bare"], strict=True)
+        return Figure.of([getattr(own, what) / getattr(bare, what) for own, bare in pairs])
+
+
+def _measured(bench: Bench, server: Server) -> _Measured:
+    turns, turn_s, requests = (3, 1.0, 20_000) if bench.quick else (TURNS, TURN_S, REQUESTS)
+    task = bench.progress.add_task(f"load, {server.name}", total=turns * len(server.kinds) + 2)
+    with contextlib.ExitStack() as stack:
+        running = {kind: stack.enter_context(_running(server, kind)) for kind in server.kinds}
+        for _, port in running.values():
+            load(port, server.path, connections=CONNECTIONS, count=2_000)
+        loads: dict[str, list[Loaded]] = {kind: [] for kind in running}
+        cpu_us: dict[str, list[float]] = {kind: [] for kind in running}
+        for number in range(turns):
+            for kind in _rotated(list(running), number):
+                process, port = running[kind]
+                before = _cpu_s(process.pid)
+                loads[kind].append(load(port, server.path, connections=CONNECTIONS, seconds=turn_s))
+                cpu_us[kind].append((_cpu_s(process.pid) - before) * 1e6 / loads[kind][-1].count)
+                bench.progress.advance(task)
+        process, port = running["ours"]
+        load(port, server.path, connections=CONNECTIONS, count=min(WARM_UP, requests))
+        before_mb = _memory_mb(process.pid)
+        bench.progress.advance(task)
+        load(port, server.path, connections=CONNECTIONS, count=requests)
+        bench.progress.advance(task)
+        return _Measured(loads, cpu_us, before_mb, _memory_mb(process.pid))
+
+
+def _rotated(kinds: list[str], by: int) -> list[str]:
+    first = by % len(kinds)
+    return kinds[first:] + kinds[:first]
+
+
+@contextlib.contextmanager
+def _running(server: Server, kind: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", *(part.format(port=port) for part in server.command)],
+        env=clean_environment() | {"BENCH_KIND": kind, "PYTHONPATH": str(_ROOT)},
+    )
+    try:
+        _wait_for(process, port)
+        yield process, port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
+def _memory_mb(pid: int) -> float:
+    """Resident memory of a process and its children, in MB."""
+    return sum(int(_told(each, "statm")[1]) for each in _family(pid)) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _cpu_s(pid: int) -> float:
+    """Processor time of a process and its children, in seconds."""
+    ticks = sum(int(_told(each, "stat")[place]) for each in _family(pid) for place in (11, 12))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _family(pid: int) -> list[int]:
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
+def _told(pid: int, what: str) -> list[str]:
+    # The name of a process stands in brackets and may hold spaces.
+    return Path(f"/proc/{pid}/{what}").read_text().rpartition(")")[2].split()

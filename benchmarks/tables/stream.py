@@ -1,0 +1,79 @@
+"""A streamed body of 1,000 chunks, as a share of the same stream without telemetry."""
+
+from collections.abc import AsyncIterator
+
+from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+from benchmarks import ours, peers_on_asgi
+from benchmarks.asgi import Application, request
+from benchmarks.bench import CONFIG_TITLES, Bench
+from benchmarks.harness import Contender, ratio
+from benchmarks.providers import CONFIGS, Config, bare_span, tracer_provider
+from benchmarks.report import Table, Target, cell
+
+ORDER = 25
+SLOWNESS = 50
+CHUNKS = 1_000
+BARE = "Starlette: bare"
+OURS = "Starlette: BotanuMiddleware"
+TARGETS = {OURS: BARE}
+"""What is promised of one contender, against which other."""
+
+
+async def _endpoint(request: Request) -> StreamingResponse:  # noqa: ARG001 - what Starlette calls
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(CHUNKS):
+            yield b"a chunk of a body\n"
+
+    return StreamingResponse(chunks())
+
+
+def _streaming() -> Starlette:
+    return Starlette(routes=[Route("/stream", _endpoint)])
+
+
+def contenders(config: Config) -> list[Contender]:
+    """The same stream, bare and under each kind of telemetry."""
+    from botanu_fastapi import BotanuMiddleware
+
+    ours.enable(config)
+    others = tracer_provider(config)
+    stacks: dict[str, Application] = {
+        BARE: _streaming(),
+        OURS: BotanuMiddleware(_streaming()),
+        "Starlette: OTel instrumentor": OpenTelemetryMiddleware(_streaming(), tracer_provider=others),
+        "Starlette: OTel instrumentor, server span only": OpenTelemetryMiddleware(
+            _streaming(), tracer_provider=others, exclude_spans=["receive", "send"]
+        ),
+        "Starlette: sentry-sdk, every request traced": peers_on_asgi.sentry(_streaming()),
+    }
+    return [
+        bare_span(),
+        *(Contender(name, request(app, "/stream", spec_version="2.3")) for name, app in stacks.items()),
+    ]
+
+
+def table(bench: Bench) -> Table:
+    """Whole requests, in units of the bare one."""
+    samples = bench.both(__name__)
+    names = [name for name in samples["spans"] if ": " in name]
+    bare = {name: f"{name.partition(': ')[0]}: bare" for name in names}
+    return Table(
+        title="A streamed body",
+        text=f"A response of {CHUNKS:,} chunks, called without a server; the whole request, in units of the bare one.",
+        header=("", *(CONFIG_TITLES[config] for config in CONFIGS)),
+        rows=[(name, *(cell(ratio(samples[config], name, bare[name])) for config in CONFIGS)) for name in names],
+        targets=[
+            Target(
+                f"{CHUNKS:,} chunks through {name}, {CONFIG_TITLES[config]}",
+                ratio(samples[config], name, unit).value,
+                1.3,
+            )
+            for name, unit in TARGETS.items()
+            for config in CONFIGS
+        ],
+    )
