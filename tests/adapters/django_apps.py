@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import io
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import django
@@ -22,7 +22,18 @@ from tests.adapters.harness import Answer, Call
 from tests.adapters.pages import PAGES, Page
 from tests.adapters.wsgi import WsgiHarness
 
-__all__ = ["ASYNC", "RUN_MIDDLEWARE", "SYNC", "AsgiHandler", "AsyncPages", "SyncPages", "asgi", "set_up", "wsgi"]
+__all__ = [
+    "ASYNC",
+    "RUN_MIDDLEWARE",
+    "SYNC",
+    "AsgiHandler",
+    "AsyncPages",
+    "SyncPages",
+    "asgi",
+    "project",
+    "set_up",
+    "wsgi",
+]
 
 RUN_MIDDLEWARE = "botanu_django.RunMiddleware"
 
@@ -118,11 +129,9 @@ class AsyncPages:
 class _Project:
     """Settings of one harness: in force while its handler is made, and while it serves."""
 
-    def __init__(self, handler: type, pages: type, installs: int, around: Sequence[str], options: Any) -> None:
+    def __init__(self, handler: type, settings: Mapping[str, Any]) -> None:
         set_up()
-        first, last = around
-        middleware = [*filter(None, [first]), *[RUN_MIDDLEWARE] * installs, *filter(None, [last])]
-        self.settings = {"MIDDLEWARE": middleware, "ROOT_URLCONF": pages, "BOTANU": options}
+        self.settings = settings
         self._handler, self._made = handler, None
 
     @property
@@ -139,9 +148,9 @@ class DjangoWsgi(WsgiHarness):
 
     reraises = False
 
-    def __init__(self, exporter: InMemorySpanExporter, project: _Project) -> None:
-        super().__init__(exporter, lambda *arguments: project.made(*arguments))
-        self._project = project
+    def __init__(self, exporter: InMemorySpanExporter, made: _Project) -> None:
+        super().__init__(exporter, lambda *arguments: made.made(*arguments))
+        self._project = made
 
     def start(self) -> None:
         """As a server does; it runs no system checks."""
@@ -165,9 +174,9 @@ class DjangoAsgi(AsgiHarness):
 
     reraises = False
 
-    def __init__(self, exporter: InMemorySpanExporter, project: _Project) -> None:
-        super().__init__(exporter, lambda *arguments: project.made(*arguments))
-        self._project = project
+    def __init__(self, exporter: InMemorySpanExporter, made: _Project) -> None:
+        super().__init__(exporter, lambda *arguments: made.made(*arguments))
+        self._project = made
 
     def start(self) -> None:
         """As a server does; Django has no lifespan."""
@@ -186,28 +195,44 @@ class DjangoAsgi(AsgiHarness):
             return super().send_all(calls)
 
 
+def project(
+    exporter: InMemorySpanExporter,
+    urlpatterns: Sequence[Any],
+    *,
+    is_asgi: bool = False,
+    middleware: Sequence[str] = (RUN_MIDDLEWARE,),
+    **settings: Any,
+) -> DjangoWsgi | DjangoAsgi:
+    """A project of these pages, and these settings."""
+    urls = type("Urls", (), {"urlpatterns": list(urlpatterns)})
+    given = {"ROOT_URLCONF": urls, "MIDDLEWARE": middleware, **settings}
+    if is_asgi:
+        return DjangoAsgi(exporter, _Project(AsgiHandler, given))
+    return DjangoWsgi(exporter, _Project(WSGIHandler, given))
+
+
 def _built(
     exporter: InMemorySpanExporter,
     *,
-    handler: type,
-    pages: type,
-    around: Sequence[str] = ("", ""),
+    is_async: bool,
+    around: tuple[str, str] = ("", ""),
     installs: int = 1,
     **options: Any,
 ) -> DjangoWsgi | DjangoAsgi:
-    project = _Project(handler, pages, installs, around, options)
-    return (DjangoWsgi if handler is WSGIHandler else DjangoAsgi)(exporter, project)
+    middleware = [*filter(None, [around[0]]), *[RUN_MIDDLEWARE] * installs, *filter(None, [around[1]])]
+    pages = AsyncPages if is_async else SyncPages
+    return project(exporter, pages.urlpatterns, is_asgi=is_async, middleware=middleware, BOTANU=options)
 
 
 SYNC, ASYNC = f"{__name__}.sync_only", f"{__name__}.async_only"
 
-wsgi = functools.partial(_built, handler=WSGIHandler, pages=SyncPages)
+wsgi = functools.partial(_built, is_async=False)
 """What most projects are."""
-asgi = functools.partial(_built, handler=AsgiHandler, pages=AsyncPages)
+asgi = functools.partial(_built, is_async=True)
 """Async from top to bottom."""
-asgi_sync_above = functools.partial(_built, handler=AsgiHandler, pages=AsyncPages, around=(SYNC, ""))
+asgi_sync_above = functools.partial(_built, is_async=True, around=(SYNC, ""))
 """A sync middleware puts ours into a thread, from which async views are called."""
-asgi_sync_below = functools.partial(_built, handler=AsgiHandler, pages=AsyncPages, around=("", SYNC))
+asgi_sync_below = functools.partial(_built, is_async=True, around=("", SYNC))
 """Ours is async, and what is inside of it runs in a thread."""
 
 
