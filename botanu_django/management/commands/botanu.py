@@ -1,5 +1,6 @@
 """``manage.py botanu``: what is on, off, absent or broken."""
 
+import io
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -16,4 +17,6 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
 
     def handle(self, *_: Any, **__: Any) -> None:
         """Print the report."""
-        botanu.doctor(self.stdout)
+        report = io.StringIO()
+        botanu.doctor(report)
+        self.stdout.write(report.getvalue().rstrip())
