@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
 
-from benchmarks.asgi import request as asgi_request
-
-__all__ = ["Handler", "asgi_call", "handler", "sentry", "set_up", "with_otel", "wsgi_call"]
+__all__ = ["Handler", "handler", "sentry", "set_up", "with_otel", "wsgi_call"]
 
 PATH = "/tickets/7"
 Handler = Callable[..., Any]
@@ -28,21 +26,10 @@ def view(request: HttpRequest, ticket: int) -> HttpResponse:  # noqa: ARG001 - w
     return HttpResponse(str(ticket), content_type="text/plain")
 
 
-async def async_view(request: HttpRequest, ticket: int) -> HttpResponse:  # noqa: ARG001
-    """The same for an event loop."""
-    return HttpResponse(str(ticket), content_type="text/plain")
-
-
 class Urls:
     """A URL configuration."""
 
     urlpatterns = (path("tickets/<int:ticket>", view),)
-
-
-class AsyncUrls:
-    """The same for an event loop."""
-
-    urlpatterns = (path("tickets/<int:ticket>", async_view),)
 
 
 class BareWsgi(WSGIHandler):
@@ -54,12 +41,12 @@ class BareWsgi(WSGIHandler):
     make_view_atomic = WSGIHandler.make_view_atomic
 
 
-def set_up(*, is_async: bool) -> None:
+def set_up() -> None:
     """Configure Django, once a process."""
     settings.configure(
         ALLOWED_HOSTS=["*"],
         SECRET_KEY="x" * 50,
-        ROOT_URLCONF=AsyncUrls if is_async else Urls,
+        ROOT_URLCONF=Urls,
         INSTALLED_APPS=["django_guid", "django_structlog"],
         DJANGO_GUID={},
         LOGGING_CONFIG=None,
@@ -82,13 +69,13 @@ def handler(middleware: Sequence[str] = (), kind: type = BareWsgi) -> Handler:
         return made
 
 
-def with_otel(provider: Any, kind: type = BareWsgi) -> Handler:
+def with_otel(provider: Any) -> Handler:
     """A handler with the middleware of OpenTelemetry's instrumentor."""
     from opentelemetry.instrumentation.django import DjangoInstrumentor
 
     with override_settings(MIDDLEWARE=[]):
         DjangoInstrumentor().instrument(tracer_provider=provider)
-        made: Handler = kind()
+        made: Handler = BareWsgi()
         return made
 
 
@@ -158,8 +145,3 @@ def wsgi_call(application: Handler, headers: Mapping[str, str] | None = None) ->
         body.close()
 
     return call
-
-
-def asgi_call(application: Handler) -> Callable[[], Awaitable[None]]:
-    """A coroutine function that sends one request as uvicorn does."""
-    return asgi_request(application, PATH)

@@ -36,7 +36,7 @@ _RUN_HEADERS = {
 def contenders(config: Config) -> list[Contender]:
     """The same view behind WSGI, bare and under each kind of telemetry."""
     ours.enable(config)
-    project.set_up(is_async=False)
+    project.set_up()
     own = project.handler(["botanu_django.RunMiddleware"])
     found = [
         bare_span(),

@@ -143,56 +143,38 @@ class _Project:
         return self._made
 
 
-class DjangoWsgi(WsgiHarness):
+class _Serving:
+    """What a harness of either kind does with a project: its settings are in force while it serves."""
+
+    reraises = False
+
+    def __init__(self, exporter: InMemorySpanExporter, made: _Project) -> None:
+        super().__init__(exporter, lambda *arguments: made.made(*arguments))
+        self._project = made
+
+    def start(self) -> None:
+        """As a server does: it runs no system checks, and Django has no lifespan."""
+        assert self._project.made
+
+    def send(self, call: Call, **more: Any) -> Answer:
+        """Send one request."""
+        self.start()
+        with override_settings(**self._project.settings):
+            return super().send(call, **more)
+
+    def send_all(self, calls: Sequence[Call]) -> Sequence[Answer]:
+        """Send them at the same time."""
+        self.start()
+        with override_settings(**self._project.settings):
+            return super().send_all(calls)
+
+
+class DjangoWsgi(_Serving, WsgiHarness):
     """Django behind a WSGI server."""
 
-    reraises = False
 
-    def __init__(self, exporter: InMemorySpanExporter, made: _Project) -> None:
-        super().__init__(exporter, lambda *arguments: made.made(*arguments))
-        self._project = made
-
-    def start(self) -> None:
-        """As a server does; it runs no system checks."""
-        assert self._project.made
-
-    def send(self, call: Call, **environ: Any) -> Answer:
-        """Send one request; afterwards the thread must be as it was."""
-        self.start()
-        with override_settings(**self._project.settings):
-            return super().send(call, **environ)
-
-    def send_all(self, calls: Sequence[Call]) -> Sequence[Answer]:
-        """Send them at the same time, each in a thread."""
-        self.start()
-        with override_settings(**self._project.settings):
-            return super().send_all(calls)
-
-
-class DjangoAsgi(AsgiHarness):
+class DjangoAsgi(_Serving, AsgiHarness):
     """Django behind an ASGI server."""
-
-    reraises = False
-
-    def __init__(self, exporter: InMemorySpanExporter, made: _Project) -> None:
-        super().__init__(exporter, lambda *arguments: made.made(*arguments))
-        self._project = made
-
-    def start(self) -> None:
-        """As a server does; Django has no lifespan."""
-        assert self._project.made
-
-    def send(self, call: Call, **conversation: Any) -> Answer:
-        """Send one request, in an event loop of its own."""
-        self.start()
-        with override_settings(**self._project.settings):
-            return super().send(call, **conversation)
-
-    def send_all(self, calls: Sequence[Call]) -> Sequence[Answer]:
-        """Send them at the same time, in one event loop."""
-        self.start()
-        with override_settings(**self._project.settings):
-            return super().send_all(calls)
 
 
 def project(
