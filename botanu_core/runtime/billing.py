@@ -3,6 +3,7 @@
 Trackers come by here, and so do the spans of other people's instrumentations, which `sdk.processor` hands over.
 """
 
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, Protocol
@@ -11,7 +12,7 @@ from opentelemetry.trace import Span, SpanContext
 
 from botanu_core import semconv as sc
 from botanu_core import settings
-from botanu_core.ledger.call import Call
+from botanu_core.ledger.call import Call, Witness
 from botanu_core.ledger.entry import Kind, LedgerEntry, entry_id_of, quality_of
 from botanu_core.ledger.open_spans import open_spans
 from botanu_core.ledger.run_ledger import RunLedger, undecided
@@ -81,13 +82,14 @@ def settle(*, everything: bool) -> None:
         publish(ledger.settle())
 
 
-def open_call(run: Billed | None, span_id: int, parent_id: int) -> Call:
+def open_call(run: Billed | None, span_id: int, parent_id: int, scope: str | None = None) -> Call:
     """A span that may be a model call has begun.
 
     Args:
         run: Its run.
         span_id: Its id; 0 where nobody makes spans.
         parent_id: That of the span around it, or 0.
+        scope: Whose span it is, where it is not ours.
     """
     if span_id == parent_id:  # no span of its own: what makes none hands the one around it on
         span_id = 0
@@ -96,6 +98,8 @@ def open_call(run: Billed | None, span_id: int, parent_id: int) -> Call:
         run = around.run  # which may be current nowhere: a callback has opened it
     ledger = run.ledger() if run is not None else _outside.ledger
     call = ledger.open(around, span_id=span_id, run=run)
+    if scope is not None:
+        call.witness = Witness(scope, parent_id, time.perf_counter_ns())
     open_spans.put(span_id, call)
     return call
 

@@ -43,7 +43,7 @@ class LedgerProcessor(SpanProcessor):
             if scope != _OURS and (
                 scope in KNOWN_SCOPES or looks_billable(getattr(span, "name", ""), attributes_of(span))
             ):
-                billing.open_call(current_run(parent_context), span.get_span_context().span_id, parent_id)
+                billing.open_call(current_run(parent_context), span.get_span_context().span_id, parent_id, scope)
             elif (around := open_spans.get(parent_id)) is not None and (around := around.nearest_open()) is not None:
                 open_spans.put(span.get_span_context().span_id, around)
         except Exception as error:

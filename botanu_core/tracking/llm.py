@@ -11,7 +11,7 @@ from botanu_core import settings
 from botanu_core.ledger.call import Call
 from botanu_core.ledger.sighting import UNKNOWN_USAGE, Sighting
 from botanu_core.log import warn_once
-from botanu_core.model.report import Reported
+from botanu_core.model.report import Reported, tier_context
 from botanu_core.model.usage import Usage, count_of, usage_of
 from botanu_core.model.vocabulary import ModelOperation, provider_name
 from botanu_core.pricing import UnpricedModel
@@ -175,6 +175,12 @@ class LLMTracker(Tracker):
     def set_response_model(self, model: str) -> Self:
         """Record the model that answered, where it is not the one that was asked."""
         self._text(sc.GEN_AI_RESPONSE_MODEL, model)
+        return self
+
+    def set_service_tier(self, tier: str) -> Self:
+        """Record the tier that the answer was served in, where it has a price of its own: ``flex``, ``batch`` …"""
+        if (name := plain(tier, "service_tier")) is not None:
+            self._response = self._response._replace(context=tier_context(name))
         return self
 
     def set_finish_reason(self, reason: str | Sequence[str]) -> Self:
