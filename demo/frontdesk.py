@@ -21,7 +21,7 @@ from botanu.tracking.llm import track_tool_call
 from botanu_fastapi import BotanuMiddleware
 from demo.loopback import child_arguments
 from demo.models import Models
-from demo.serving import CONTRACTS, serve, while_connected
+from demo.serving import CONTRACTS, INSTRUMENT, serve, while_connected
 from demo.tickets import Ticket
 
 __all__ = ["FrontDesk", "create_app"]
@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--provider", required=True, help="address of the model provider")
     parser.add_argument("--research", required=True, help="address of the research service")
     wanted = child_arguments(parser)
-    botanu.enable(service_name="front-desk", price_contracts=[CONTRACTS])
+    botanu.enable(service_name="front-desk", instrument=INSTRUMENT, price_contracts=[CONTRACTS])
     serve(create_app(wanted.provider, wanted.research), port=wanted.port)
 
 

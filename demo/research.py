@@ -12,7 +12,7 @@ import botanu
 from botanu_fastapi import BotanuMiddleware
 from demo.loopback import child_arguments
 from demo.models import ARCHIVIST, Models
-from demo.serving import CONTRACTS, serve, while_connected
+from demo.serving import CONTRACTS, INSTRUMENT, serve, while_connected
 from demo.tickets import Twist
 
 __all__ = ["Query", "create_app"]
@@ -86,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo.research", description=__doc__)
     parser.add_argument("--provider", required=True, help="address of the model provider")
     wanted = child_arguments(parser)
-    botanu.enable(service_name="research", price_contracts=[CONTRACTS])
+    botanu.enable(service_name="research", instrument=INSTRUMENT, price_contracts=[CONTRACTS])
     serve(create_app(wanted.provider), port=wanted.port)
 
 

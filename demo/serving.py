@@ -11,7 +11,7 @@ from fastapi import FastAPI, HTTPException, Request
 
 from demo.loopback import announce
 
-__all__ = ["CONTRACTS", "serve", "while_connected"]
+__all__ = ["CONTRACTS", "INSTRUMENT", "serve", "while_connected"]
 
 T = TypeVar("T")
 
@@ -19,6 +19,9 @@ CLIENT_CLOSED_REQUEST = 499
 
 CONTRACTS = str(Path(__file__).with_name("contracts.yaml"))
 """What this company has agreed on, for `botanu.enable(price_contracts=…)`."""
+
+INSTRUMENT = ["httpx"]
+"""For `botanu.enable(instrument=…)`: what is shown shall not depend on what else is installed here."""
 
 
 def serve(app: FastAPI, *, port: int) -> None:

@@ -97,7 +97,7 @@ def main() -> None:
         for header in ("traceparent", "baggage"):
             print(f"    {header}: {headers.get(header, '(nothing)').replace(',', ',' + chr(10) + ' ' * 13)}")
     spans = [span for span in exporter.get_finished_spans() if (span.attributes or {}).get("botanu.run_id") == run_id]
-    servers = " and ".join(span.name for span in spans if span.kind is SpanKind.SERVER)
+    servers = " and ".join(sorted(span.name for span in spans if span.kind is SpanKind.SERVER))
     print(f"\n{len(spans)} spans carry this run, among them the server spans of {servers}")
     assert "botanu" not in str(arrived["provider"]), "something of ours has left"
     botanu.disable()

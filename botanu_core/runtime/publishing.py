@@ -10,6 +10,7 @@ from botanu_core import semconv as sc
 from botanu_core.ledger.entry import LedgerEntry
 from botanu_core.log import warn_once
 from botanu_core.runtime import guard, telemetry
+from botanu_core.runtime.instruments import Instruments, customer_label
 
 __all__ = ["completed", "publish", "unpriced"]
 
@@ -42,7 +43,7 @@ def _note_unpriced(entry: LedgerEntry) -> None:
     unpriced[what if what in unpriced or len(unpriced) < _MOST_UNPRICED else "other"] += 1
 
 
-def _add_up(instruments: telemetry.Instruments, entry: LedgerEntry) -> None:
+def _add_up(instruments: Instruments, entry: LedgerEntry) -> None:
     usd, run = entry.cost.usd, entry.run
     if usd is None and not entry.is_unpriced:
         return
@@ -59,7 +60,7 @@ def _add_up(instruments: telemetry.Instruments, entry: LedgerEntry) -> None:
             labels.append((sc.GEN_AI_REQUEST_MODEL, model))
     if (workflow := run.get(sc.WORKFLOW)) is not None:
         labels.append((sc.WORKFLOW, workflow))
-    if (customer := telemetry.customer_label(run.get(sc.CUSTOMER_ID))) is not None:
+    if (customer := customer_label(run.get(sc.CUSTOMER_ID))) is not None:
         labels.append((sc.CUSTOMER_ID, customer))
     if usd is not None:
         instruments.run_cost.add(tuple(labels), usd)
@@ -94,4 +95,4 @@ def completed(
         (sc.OUTCOME_STATUS, status),
     )
     instruments.run_completed.add(labels)
-    instruments.run_duration.record(duration_ns / 1e9, dict(labels))
+    instruments.run_duration.record(duration_ns / 1e9, labels)

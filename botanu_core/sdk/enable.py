@@ -25,7 +25,7 @@ from botanu_core.sdk import grounds
 from botanu_core.sdk.config import BotanuConfig
 from botanu_core.sdk.grounds import Ground
 from botanu_core.sdk.instrument import InstrumentReport, switch_off, switch_on
-from botanu_core.sdk.outlet import renewed
+from botanu_core.sdk.metering import renewed
 from botanu_core.sdk.scrub_options import scrubber_of
 from botanu_core.sdk.signals import Signals, resource_of
 from botanu_core.version import __version__
@@ -102,7 +102,7 @@ class _Enabled:
     def _use_signals(self) -> None:
         signals = self.signals
         telemetry.use(
-            meter_provider=signals.meter_provider,
+            instruments=signals.instruments,
             logger_provider=signals.logger_provider,
             put_event=signals.events.put if signals.events is not None else None,
         )
@@ -144,9 +144,9 @@ class _Enabled:
     def begin_in_child(self) -> None:
         """Go on in a forked child, which reports its own sums and nothing of the parent's."""
         outlet = self.signals.outlets.get("metrics")
-        if self.signals.meter_provider is not None and outlet is not None:
+        if self.signals.instruments is not None and outlet is not None:
             resource = resource_of(self.config)
-            self.signals.meter_provider = renewed(self.signals.meter_provider, outlet, self.config, resource)
+            self.signals.instruments = renewed(self.signals.instruments, outlet, self.config, resource)
             self._use_signals()
 
     def shut_down(self, timeout_s: float) -> bool:

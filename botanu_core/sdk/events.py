@@ -12,7 +12,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, set_span_in_context
 
 from botanu_core.runtime import guard
-from botanu_core.runtime.telemetry import SCHEMA, SCOPE
+from botanu_core.runtime.instruments import SCHEMA, SCOPE
 from botanu_core.sdk.encoding import Encoder, Event
 from botanu_core.version import __version__
 

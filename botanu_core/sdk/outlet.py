@@ -10,14 +10,6 @@ from urllib.parse import urlsplit
 
 from opentelemetry.sdk._logs import ReadWriteLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import (
-    MetricExporter,
-    MetricExportResult,
-    MetricsData,
-    PeriodicExportingMetricReader,
-)
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanContext
@@ -26,18 +18,15 @@ from botanu_core.log import warn_once
 from botanu_core.runtime import guard
 from botanu_core.sdk.config import BotanuConfig, Signal
 from botanu_core.sdk.encoding import Event
-from botanu_core.sdk.ending import readers_of, shut_within, within
+from botanu_core.sdk.ending import shut_within, within
 from botanu_core.sdk.scrubbing import scrubbed
 
 __all__ = [
     "CountedBatch",
     "CountedEvents",
     "LogOutlet",
-    "MetricOutlet",
     "Outlet",
     "SpanOutlet",
-    "metering",
-    "renewed",
 ]
 
 
@@ -193,51 +182,6 @@ class LogOutlet(LogRecordExporter):
     def shutdown(self) -> None:
         """Close."""
         self.outlet.close()
-
-
-class MetricOutlet(MetricExporter):
-    """Metrics. A collection that is not taken is not lost: sums and histograms are cumulative."""
-
-    def __init__(self, outlet: Outlet) -> None:
-        super().__init__(*outlet.preferred)
-        self.outlet = outlet
-        self._pid = os.getpid()
-
-    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> MetricExportResult:
-        """Send a collection; in a forked child, where `renewed` has made another, none: its sums are the parent's."""
-        if self._pid != os.getpid():
-            return MetricExportResult.SUCCESS
-        sent = self.outlet.send(metrics_data, 1, timeout_millis=timeout_millis)
-        return MetricExportResult.SUCCESS if sent else MetricExportResult.FAILURE
-
-    def force_flush(self, *_: Any, **__: Any) -> bool:
-        """Nothing is held."""
-        return True
-
-    def shutdown(self, *_: Any, **__: Any) -> None:
-        """Close."""
-        if self._pid == os.getpid():
-            self.outlet.close()
-
-
-def metering(outlet: Outlet, config: BotanuConfig, resource: Resource) -> MeterProvider:
-    """A meter provider of our own, which nobody else's metrics leave by."""
-    reader = PeriodicExportingMetricReader(MetricOutlet(outlet), config.metric_interval_s * 1000)
-    return MeterProvider([reader], resource, shutdown_on_exit=False)
-
-
-def renewed(provider: MeterProvider, outlet: Outlet, config: BotanuConfig, resource: Resource) -> MeterProvider:
-    """In a forked child, a meter provider in place of the parent's.
-
-    The parent's sums would be reported twice, and another thread of the parent may have held its locks.
-    """
-    for reader in readers_of(provider):
-        reader._ticker = _nothing  # what the SDK starts in the child
-    return metering(outlet, config, resource)
-
-
-def _nothing() -> None:
-    pass
 
 
 class CountedBatch(BatchSpanProcessor):

@@ -7,7 +7,7 @@ which is never made global: nobody else's metrics or log records leave through i
 import os
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from opentelemetry import _logs, metrics
@@ -15,13 +15,15 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 
+from botanu_core.runtime.instruments import Instruments
 from botanu_core.sdk import grounds
 from botanu_core.sdk.config import BotanuConfig, Signal
 from botanu_core.sdk.ending import shut_all, shut_within, within
 from botanu_core.sdk.events import EventExporter
 from botanu_core.sdk.exporters import make
 from botanu_core.sdk.grounds import Ground
-from botanu_core.sdk.outlet import CountedBatch, CountedEvents, Outlet, metering
+from botanu_core.sdk.metering import metering
+from botanu_core.sdk.outlet import CountedBatch, CountedEvents, Outlet
 
 __all__ = ["Signals", "resource_of"]
 
@@ -52,7 +54,7 @@ class Signals:
     Attributes:
         outlets: Ways out of our own, by signal.
         lines: For `doctor()`: where each signal goes.
-        meter_provider: Ours, or `None` for the application's.
+        instruments: Ours, or `None` for those on the application's meter provider.
         logger_provider: Ours, or `None` for the application's.
         spans: Our batching of spans, where they leave through us.
         events: Our batching of events, likewise.
@@ -60,7 +62,7 @@ class Signals:
 
     outlets: dict[Signal, Outlet] = field(default_factory=dict)
     lines: dict[Signal, str] = field(default_factory=dict)
-    meter_provider: MeterProvider | None = None
+    instruments: Instruments | None = None
     logger_provider: LoggerProvider | None = None
     spans: CountedBatch | None = None
     events: CountedEvents | None = None
@@ -82,12 +84,16 @@ class Signals:
 
     def flush(self, timeout_s: float) -> bool:
         """Send what is waiting now, all within `timeout_s`; whether it was all handed over in time."""
-        waiting = [each for each in (self.events, self.spans, self.meter_provider) if each is not None]
+        waiting: list[Any] = [each for each in (self.events, self.spans, self._meter_provider) if each is not None]
         return within(lambda: [each.force_flush() for each in waiting].count(False) == 0, timeout_s)
 
     def shut_down(self, timeout_s: float) -> None:
         """Send what is left, and stop, all within `timeout_s`."""
-        shut_all((each for each in (self.events, self.spans) if each is not None), self.meter_provider, timeout_s)
+        shut_all((each for each in (self.events, self.spans) if each is not None), self._meter_provider, timeout_s)
+
+    @property
+    def _meter_provider(self) -> Any:
+        return self.instruments.provider if self.instruments is not None else None
 
     def _outlet(self, signal: Signal, config: BotanuConfig, variable: str) -> Outlet | None:
         if os.environ.get(variable, "").strip().lower() == "none":
@@ -124,7 +130,7 @@ class Signals:
             return
         outlet = self._outlet("metrics", config, "OTEL_METRICS_EXPORTER")
         if outlet is not None:
-            self.meter_provider = metering(outlet, config, resource)
+            self.instruments = metering(outlet, config, resource)
 
     def _set_up_events(self, config: BotanuConfig, resource: Resource, explicit: bool) -> None:
         if isinstance(_logs.get_logger_provider(), LoggerProvider) and not explicit:

@@ -18,6 +18,7 @@ from botanu_core.pricing import UnpricedModel
 from botanu_core.privacy.content import capture_decided, safe_text
 from botanu_core.runtime import billing, guard, telemetry
 from botanu_core.runtime.current import span_in
+from botanu_core.runtime.instruments import Instruments
 from botanu_core.tracking.tracker import MAX_INT, Tracker, items_of, plain
 
 __all__ = ["LLMTracker", "track_llm_call"]
@@ -338,28 +339,30 @@ class LLMTracker(Tracker):
             self._is_cut is True,
         )
 
-    def _measure(self, instruments: telemetry.Instruments, duration_s: float) -> None:
+    def _measure(self, instruments: Instruments, duration_s: float) -> None:
         run = self._run
-        labels: dict[str, Any] = {
-            sc.GEN_AI_OPERATION: self._operation,
-            sc.GEN_AI_PROVIDER: self._provider,
-        }
+        known: list[tuple[str, Any]] = [(sc.GEN_AI_OPERATION, self._operation), (sc.GEN_AI_PROVIDER, self._provider)]
         if self._model is not None:
-            labels[sc.GEN_AI_REQUEST_MODEL] = self._model
+            known.append((sc.GEN_AI_REQUEST_MODEL, self._model))
         if run is not None:
-            labels[sc.WORKFLOW] = run.attributes[sc.WORKFLOW]
-            labels[sc.ENVIRONMENT] = run.attributes[sc.ENVIRONMENT]
+            known.append((sc.WORKFLOW, run.attributes[sc.WORKFLOW]))
+            known.append((sc.ENVIRONMENT, run.attributes[sc.ENVIRONMENT]))
         else:
-            labels[sc.ENVIRONMENT] = settings.current().environment
-        instruments.attempts.add(tuple(labels.items()))
+            known.append((sc.ENVIRONMENT, settings.current().environment))
+        labels = tuple(known)
+        instruments.attempts.add(labels)
         usage = self.usage
         if usage.input_tokens is not None:
-            instruments.token_usage.record(usage.input_tokens, {**labels, sc.GEN_AI_TOKEN_TYPE: "input"})
+            instruments.token_usage.record(usage.input_tokens, (*labels, _INPUT))
         if usage.output_tokens is not None:
-            instruments.token_usage.record(usage.output_tokens, {**labels, sc.GEN_AI_TOKEN_TYPE: "output"})
+            instruments.token_usage.record(usage.output_tokens, (*labels, _OUTPUT))
         if self._error is not None:
-            labels[sc.ERROR_TYPE] = type(self._error).__name__
+            labels = (*labels, (sc.ERROR_TYPE, type(self._error).__name__))
         instruments.operation_duration.record(duration_s, labels)
+
+
+_INPUT: Final = (sc.GEN_AI_TOKEN_TYPE, "input")
+_OUTPUT: Final = (sc.GEN_AI_TOKEN_TYPE, "output")
 
 
 def track_llm_call(

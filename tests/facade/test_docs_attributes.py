@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,12 @@ def flexible(model: str) -> dict[str, Any]:
     return {"id": "resp-1", "model": model, "service_tier": "flex", "usage": usage}
 
 
+@llm_instrumented(provider="openai", include_usage=True)
+def streamed(model: str, *, stream: bool, stream_options: Any = None) -> Iterator[dict[str, Any]]:
+    """A stream that is asked for its usage."""
+    yield {"id": "resp-2", "model": model, "usage": {"prompt_tokens": 150, "completion_tokens": 200}}
+
+
 def use_everything() -> None:
     accept(from_mapping({"baggage": "botanu.run_id=forged"}))
     with botanu.event(workflow="outer", event_id="t-0"):
@@ -120,6 +126,7 @@ def use_everything() -> None:
             with track_llm_call(provider="openai", model="nobody-knows-it") as unpriced:
                 unpriced.set_tokens(150, 200)
             flexible("gpt-5-mini")
+            list(streamed("gpt-5-mini", stream=True))
             with track_llm_call(provider="openai", model="gpt-4o") as around:
                 with track_llm_call(provider="openai", model="gpt-4o") as inside:
                     inside.set_tokens(150, 200).set_request_id("same")

@@ -1,0 +1,232 @@
+"""Our counters and histograms: quick ones, for they are on the way of every call."""
+
+import decimal
+import math
+import os
+import threading
+import time
+import weakref
+from bisect import bisect_left
+from collections.abc import Sequence
+from copy import copy
+from decimal import Decimal
+from typing import Any, Final
+
+from opentelemetry import metrics
+
+from botanu_core import semconv as sc
+from botanu_core import settings
+from botanu_core.version import __version__
+
+__all__ = ["SCHEMA", "SCOPE", "Instruments", "Series", "TalliedHistogram", "Tally", "customer_label", "customers"]
+
+SCOPE: Final = "botanu"
+"""Name of our tracer, meter and event logger."""
+SCHEMA: Final = "https://opentelemetry.io/schemas/1.37.0"
+
+Labels = tuple[tuple[str, Any], ...]
+
+# Bucket boundaries of the GenAI conventions (gen-ai-metrics.md).
+_TOKEN_BUCKETS: Final[Sequence[float]] = tuple(4**power for power in range(14))
+_SECOND_BUCKETS: Final[Sequence[float]] = tuple(0.01 * 2**power for power in range(14))
+_RUN_SECOND_BUCKETS: Final[Sequence[float]] = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+
+
+# The SDK's own cardinality limit; beyond it everything is one series, as the specification says.
+_MAX_SERIES: Final = 2000
+_OVERFLOW: Final[Labels] = (("otel.metric.overflow", True),)
+
+
+class Instruments:
+    """The eight instruments, on one meter provider.
+
+    Args:
+        provider: The provider.
+        is_ours: Whether its way out is ours, and takes histograms that are tallied here.
+    """
+
+    __slots__ = (
+        "attempts",
+        "inbound_refused",
+        "llm_unpriced",
+        "operation_duration",
+        "provider",
+        "run_completed",
+        "run_cost",
+        "run_duration",
+        "tallied",
+        "token_usage",
+    )
+
+    def __init__(self, provider: metrics.MeterProvider, *, is_ours: bool = False) -> None:
+        meter = provider.get_meter(SCOPE, __version__, SCHEMA)
+        self.provider = provider
+        self.tallied: list[TalliedHistogram] = []
+
+        def histogram(
+            name: str, unit: str, description: str, bounds: Sequence[float]
+        ) -> "TalliedHistogram | _SdkHistogram":
+            if not is_ours:
+                return _SdkHistogram(meter, name, unit, description, bounds)
+            self.tallied.append(found := TalliedHistogram(name, unit, description, bounds))
+            return found
+
+        self.token_usage = histogram(sc.METRIC_TOKEN_USAGE, "{token}", "Tokens used by model calls.", _TOKEN_BUCKETS)
+        self.operation_duration = histogram(
+            sc.METRIC_OPERATION_DURATION, "s", "Duration of model calls.", _SECOND_BUCKETS
+        )
+        self.run_duration = histogram(
+            sc.METRIC_RUN_DURATION, "s", "Duration of runs, by the process that opened them.", _RUN_SECOND_BUCKETS
+        )
+        self.attempts = Tally(meter, sc.METRIC_ATTEMPTS, "{attempt}", "Model calls attempted, retries included.")
+        self.run_completed = Tally(meter, sc.METRIC_RUN_COMPLETED, "{run}", "Runs completed.")
+        self.inbound_refused = Tally(
+            meter, sc.METRIC_INBOUND_REFUSED, "{run}", "Runs on the wire that were not taken, by reason."
+        )
+        self.run_cost = Tally(meter, sc.METRIC_RUN_COST, "{USD}", "What calls cost, each counted once.")
+        self.llm_unpriced = Tally(meter, sc.METRIC_LLM_UNPRICED, "{call}", "Calls whose price or usage nobody knows.")
+
+
+# Money is summed exactly and becomes a float when it is read.
+_EXACT: Final = decimal.Context(prec=200)
+
+
+class Tally:
+    """A counter that adds into a dict and is read when metrics are collected.
+
+    A synchronous SDK counter costs half a span at every `add`; a dict costs next to nothing. On the wire it is the
+    same monotonic sum.
+    """
+
+    def __init__(self, meter: metrics.Meter, name: str, unit: str, description: str) -> None:
+        self._sums: dict[Labels, int | Decimal] = {}
+        # Reentrant, as all locks of ours on the way of a call: garbage may be collected while one is held, and what is
+        # collected may be a generator or a stream, whose end comes by here.
+        self._lock = threading.RLock()
+        meter.create_observable_counter(name, callbacks=[self._observe], unit=unit, description=description)
+        _tallies.add(self)
+
+    def add(self, labels: Labels, amount: int | Decimal = 1) -> None:
+        """Add to the series of `labels`."""
+        with self._lock:
+            before = self._sums.get(labels)
+            if before is None and len(self._sums) >= _MAX_SERIES:
+                labels = _OVERFLOW
+                before = self._sums.get(labels)
+            if before is None:
+                self._sums[labels] = amount
+            else:
+                self._sums[labels] = before + amount if type(amount) is int else _EXACT.add(before, amount)
+
+    def _observe(self, _options: metrics.CallbackOptions) -> list[metrics.Observation]:
+        with self._lock:
+            sums = dict(self._sums)
+        return [
+            metrics.Observation(total if type(total) is int else float(total), dict(labels))
+            for labels, total in sums.items()
+        ]
+
+    def forget(self) -> None:
+        """In a forked child: what the parent counted is the parent's to report."""
+        self._lock = threading.RLock()
+        self._sums = {}
+
+
+class Series:
+    """One series of a histogram: what the SDK calls a data point."""
+
+    __slots__ = ("buckets", "count", "largest", "smallest", "sum")
+
+    def __init__(self, bounds: int) -> None:
+        self.buckets = [0] * (bounds + 1)
+        self.count = 0
+        self.sum: float = 0
+        self.smallest, self.largest = math.inf, -math.inf
+
+
+class TalliedHistogram:
+    """A histogram that adds into a dict, for a provider of our own, whose way out takes what `sums` gives.
+
+    For the same reason as `Tally`: a synchronous SDK histogram costs nearly two spans at every `record`.
+    """
+
+    def __init__(self, name: str, unit: str, description: str, bounds: Sequence[float]) -> None:
+        self.name, self.unit, self.description, self.bounds = name, unit, description, tuple(bounds)
+        self.began_ns = time.time_ns()
+        self._series: dict[Labels, Series] = {}
+        self._lock = threading.RLock()
+        _tallies.add(self)
+
+    def record(self, value: float, labels: Labels) -> None:
+        """Add a value to the series of `labels`."""
+        bucket = bisect_left(self.bounds, value)
+        with self._lock:
+            found = self._series.get(labels)
+            if found is None:
+                if len(self._series) >= _MAX_SERIES:
+                    labels = _OVERFLOW
+                found = self._series.setdefault(labels, Series(len(self.bounds)))
+            found.buckets[bucket] += 1
+            found.count += 1
+            found.sum += value
+            if value < found.smallest:
+                found.smallest = value
+            if value > found.largest:
+                found.largest = value
+
+    def sums(self) -> list[tuple[dict[str, Any], Series]]:
+        """The series so far, each a copy of one moment."""
+        with self._lock:
+            found = []
+            for labels, series in self._series.items():
+                same = copy(series)
+                same.buckets = list(series.buckets)
+                found.append((dict(labels), same))
+            return found
+
+    def forget(self) -> None:
+        """In a forked child: what the parent recorded is the parent's to report."""
+        self._lock = threading.RLock()
+        self._series = {}
+        self.began_ns = time.time_ns()
+
+
+class _SdkHistogram:
+    """One of somebody's meter provider."""
+
+    def __init__(self, meter: metrics.Meter, name: str, unit: str, description: str, bounds: Sequence[float]) -> None:
+        self._inner = meter.create_histogram(
+            name, unit=unit, description=description, explicit_bucket_boundaries_advisory=bounds
+        )
+
+    def record(self, value: float, labels: Labels) -> None:
+        """Record a value."""
+        self._inner.record(value, dict(labels))
+
+
+customers: Final[set[str]] = set()
+
+
+def customer_label(customer: str | None) -> str | None:
+    """A customer as a metric label: the first so many that were asked for, the rest as ``other``; `None` for none."""
+    limit = settings.current().customer_metric_limit
+    if customer is None or not limit:
+        return None
+    if customer not in customers:
+        if len(customers) >= limit:
+            return "other"
+        customers.add(customer)
+    return customer
+
+
+_tallies: "weakref.WeakSet[Tally | TalliedHistogram]" = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    customers.clear()
+    for tally in _tallies:
+        tally.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
