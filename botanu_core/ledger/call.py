@@ -68,6 +68,7 @@ class Call:
         witness: Which instrumentation made its span, and inside which; `None` for a tracker's of ours.
         teller: Who says what it was, of a call that was told of on somebody else's span.
         span: That span.
+        step: The step that this was in.
         entry: What it said when it ended.
         root: The outermost call of the tree that it is in.
         open_inside: Of the outermost: how many calls of its tree are open.
@@ -79,7 +80,7 @@ class Call:
 
     __slots__ = (
         "above", "counted_below", "entry", "generation", "ledger", "open_inside", "pending", "root", "run", "span",
-        "span_id", "state", "teller", "witness",
+        "span_id", "state", "step", "teller", "witness",
     )  # fmt: skip
 
     def __init__(self, ledger: "RunLedger", above: "Call | None", span_id: int, run: Any) -> None:
@@ -87,6 +88,7 @@ class Call:
         self.witness: Witness | None = None
         self.teller: Any = None
         self.span: Any = None
+        self.step: str | None = None
         self.entry: LedgerEntry | None = None
         self.state: Literal["open", "pending", "waiting", "counted", "left out", "no call"] = "open"
         self.counted_below: Winner | None = None

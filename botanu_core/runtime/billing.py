@@ -114,13 +114,14 @@ class Teller(Protocol):
         """End the call with that: the process ends."""
 
 
-def told_on(span: Span, run: Billed | None, teller: Teller) -> None:
+def told_on(span: Span, run: Billed | None, teller: Teller, step: str | None = None) -> None:
     """A model call was told of on a span that is not ours. It is booked when the span ends, or else its run.
 
     Args:
         span: The span.
         run: Its run.
         teller: Who knows the call; instead of who has told of it on this span before.
+        step: The step that it is in. A span that its sampler has dropped does not know.
     """
     span_id = span.get_span_context().span_id
     inside = open_spans.get(span_id)
@@ -135,7 +136,7 @@ def told_on(span: Span, run: Billed | None, teller: Teller) -> None:
         inside = inside.above
     ledger = run.ledger() if run is not None else _outside.ledger
     call = ledger.open(inside, span_id=span_id, run=run)
-    call.teller, call.span = teller, span
+    call.teller, call.span, call.step = teller, span, step
     open_spans.put(span_id, call)
     if len(ledger.told) >= _MOST_TOLD:
         end_told(next(iter(ledger.told.values())), None)
@@ -159,7 +160,7 @@ def end_told(call: Call, duration_s: float | None) -> dict[str, Any]:
         call,
         call.teller.sighting(),
         name=getattr(span, "name", ""),
-        step=(getattr(span, "attributes", None) or {}).get(sc.STEP),
+        step=call.step,
         span_context=span_context,
         duration_s=duration_s,
     )
