@@ -104,8 +104,8 @@ class Call:
     """
 
     __slots__ = (
-        "_counted_below", "_generation", "_open", "_pending", "_root", "above", "entry", "ledger", "run", "span",
-        "span_id", "state", "teller",
+        "__weakref__", "_counted_below", "_generation", "_open", "_pending", "_root", "above", "entry", "ledger", "run",
+        "span", "span_id", "state", "teller",
     )  # fmt: skip
 
     def __init__(self, ledger: "RunLedger", above: "Call | None", span_id: int, run: Any) -> None:

@@ -3,8 +3,10 @@
 Trackers come by here, and so do the spans of other people's instrumentations, which `sdk.processor` hands over.
 """
 
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -21,8 +23,8 @@ from botanu_core.runtime import guard, telemetry
 from botanu_core.runtime.current import SPAN_KEY
 
 __all__ = [
-    "Billed", "closed", "end_call", "end_told", "open_call", "open_spans", "outside", "publish", "reset", "settle",
-    "told_on", "unpriced", "use_units",
+    "Billed", "called_from", "closed", "end_call", "end_told", "open_call", "open_spans", "outside", "publish", "reset",
+    "settle", "told_on", "unpriced", "use_units",
 ]  # fmt: skip
 
 _CACHE_HIT: Final = Cost(Decimal(0), "contract", "cache hit")
@@ -76,6 +78,18 @@ class OpenSpans:
 open_spans: Final = OpenSpans()
 
 
+_called_from: Final[ContextVar["weakref.ref[Call] | None"]] = ContextVar("botanu_called_from", default=None)
+
+
+def called_from(call: Call | None) -> None:
+    """Say that what is called from here on is inside `call`, whose span is current nowhere.
+
+    For callbacks, which have a beginning and an end and no block: nothing need be undone, for a call that has ended is
+    around nothing.
+    """
+    _called_from.set(weakref.ref(call) if call is not None else None)
+
+
 class _Outside:
     ledger = RunLedger(closed=True)
 
@@ -113,7 +127,10 @@ def open_call(run: Billed | None, span_id: int, parent_id: int) -> Call:
         parent_id: That of the span around it, or 0.
     """
     ledger = run.ledger() if run is not None else _outside.ledger
-    call = ledger.open(open_spans.get(parent_id), span_id=span_id, run=run)
+    around = open_spans.get(parent_id)
+    if (around is None or not around.is_open) and (hinted := _called_from.get()) is not None:
+        around = hinted()
+    call = ledger.open(around, span_id=span_id, run=run)
     open_spans.put(span_id, call)
     return call
 

@@ -1,5 +1,6 @@
 """Model calls: `track_llm_call` and its tracker."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
@@ -245,6 +246,32 @@ class LLMTracker(Tracker):
             max_chars: Less than the configured ``max_content_chars``.
         """
         return self._capture(sc.EVAL_OUTPUT_CONTENT, text, max_chars)
+
+    def set_messages(self, *, asked: Any = None, answered: Any = None) -> Self:
+        """Capture messages in the shape of the GenAI conventions, if this run is captured; scrubbed, then cut.
+
+        Args:
+            asked: ``[{"role": "user", "parts": [{"type": "text", "content": …}]}]``.
+            answered: The same of the answer.
+        """
+        self._capture(sc.GEN_AI_INPUT_MESSAGES, asked, None)
+        return self._capture(sc.GEN_AI_OUTPUT_MESSAGES, answered, None)
+
+    def set_first_token(self) -> Self:
+        """Record that the answer begins to arrive, in a stream."""
+        self._late[sc.REQUEST_STREAMING] = True
+        self._late[sc.GEN_AI_TIME_TO_FIRST_CHUNK] = (time.perf_counter_ns() - self._started_ns) / 1e9
+        return self
+
+    @property
+    def call(self) -> Call | None:
+        """What the ledger knows the call as; `None` while nothing is counted."""
+        return self._call
+
+    @property
+    def captures(self) -> bool:
+        """Whether content may be captured at all: what is not, need not be put together."""
+        return settings.current().content_capture_rate > 0.0
 
     def _capture(self, key: str, text: Any, max_chars: int | None) -> Self:
         known = settings.current()
