@@ -377,7 +377,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
 
 
 class _TaskOver:
-    """Ends a call whose task is over, and of which LangChain has said nothing more. One of them is as good as another."""
+    """Ends a call whose task is over, if LangChain has not by then; any two of one call are equal."""
 
     __slots__ = ("_key", "_open")
 

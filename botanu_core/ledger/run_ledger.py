@@ -96,6 +96,7 @@ class Call:
         span_id: Its span's; 0 where nobody makes spans.
         run: Whose it is, for whoever ends it; the ledger does not look into it.
         above: The call that was open around it when it began.
+        step: The step of the run that it is in.
         teller: Who says what it was, of a call that was told of on somebody else's span.
         span: That span.
         entry: What it said when it ended.
@@ -105,11 +106,12 @@ class Call:
 
     __slots__ = (
         "__weakref__", "_counted_below", "_generation", "_open", "_pending", "_root", "above", "entry", "ledger", "run",
-        "span", "span_id", "state", "teller",
+        "span", "span_id", "state", "step", "teller",
     )  # fmt: skip
 
     def __init__(self, ledger: "RunLedger", above: "Call | None", span_id: int, run: Any) -> None:
         self.ledger, self.above, self.span_id, self.run = ledger, above, span_id, run
+        self.step: str | None = None
         self.teller: Any = None
         self.span: Any = None
         self.entry: LedgerEntry | None = None

@@ -118,19 +118,25 @@ def settle(*, everything: bool) -> None:
     publish(settle_all() if everything else _outside.ledger.settle())
 
 
-def open_call(run: Billed | None, span_id: int, parent_id: int) -> Call:
+def open_call(run: Billed | None, span_id: int, parent_id: int, step: str | None = None) -> Call:
     """A span that may be a model call has begun.
 
     Args:
-        run: Its run.
+        run: Its run; without one that of the call around it.
         span_id: Its id; 0 where nobody makes spans.
         parent_id: That of the span around it, or 0.
+        step: The step that it is in; without one that of the call around it.
     """
-    ledger = run.ledger() if run is not None else _outside.ledger
     around = open_spans.get(parent_id)
     if (around is None or not around.is_open) and (hinted := _called_from.get()) is not None:
         around = hinted()
-    call = ledger.open(around, span_id=span_id, run=run)
+    ledger = run.ledger() if run is not None else None
+    if around is not None and around.is_open:
+        step = step or around.step
+        if ledger is None:  # the run may be current nowhere: a callback has opened it
+            run, ledger = around.run, around.ledger
+    call = (ledger or _outside.ledger).open(around, span_id=span_id, run=run)
+    call.step = step
     open_spans.put(span_id, call)
     return call
 
@@ -158,6 +164,7 @@ def told_on(span: Span, run: Billed | None, teller: Teller) -> None:
         return  # else an instrumentation's own model call, which is read when it ends
     ledger = run.ledger() if run is not None else _outside.ledger
     call = ledger.open(inside, span_id=span_id, run=run)
+    call.step = (getattr(span, "attributes", None) or {}).get(sc.STEP)
     call.teller = teller
     open_spans.put(span_id, call)
     if len(ledger.told) >= _MOST_TOLD:
@@ -166,21 +173,21 @@ def told_on(span: Span, run: Billed | None, teller: Teller) -> None:
     call.span = span
 
 
-def end_told(call: Call, duration_s: float | None) -> None:
-    """Book a call that was told of on somebody else's span."""
+def end_told(call: Call, duration_s: float | None) -> dict[str, Any]:
+    """Book a call that was told of on somebody else's span; what is returned is on the span, if it is still open."""
     span = call.span
     call.ledger.told.pop(call.span_id, None)
     said = end_call(
         call,
         call.teller.sighting(),
         name=getattr(span, "name", ""),
-        step=(getattr(span, "attributes", None) or {}).get(sc.STEP),
         span_context=span.get_span_context(),
         duration_s=duration_s,
     )
     call.span = None
     if span.is_recording():
         span.set_attributes(said)
+    return said
 
 
 _MOST_TOLD: Final = 1000
@@ -208,7 +215,6 @@ def end_call(
     seen: Sighting,
     *,
     name: str,
-    step: str | None,
     span_context: SpanContext,
     duration_s: float | None,
 ) -> dict[str, Any]:
@@ -218,7 +224,6 @@ def end_call(
         call: From `open_call`.
         seen: What its span says.
         name: The span's.
-        step: The step that it is in.
         span_context: The span's.
         duration_s: How long it took, in seconds.
 
@@ -231,7 +236,7 @@ def end_call(
         entry_id_of(run.run_id if run is not None else "", seen.response_id, span_context),
         "llm",
         name,
-        _attributes_of(run, step),
+        _attributes_of(run, call.step),
         span_context,
         cost,
         duration_s,

@@ -38,11 +38,10 @@ class LedgerProcessor(SpanProcessor):
         try:
             parent = getattr(span, "parent", None)
             parent_id = parent.span_id if parent is not None else 0
-            scope = _scope_of(span)
-            if scope != _OURS and (
-                scope in KNOWN_SCOPES or looks_billable(getattr(span, "name", ""), attributes_of(span))
-            ):
-                billing.open_call(current_run(parent_context), span.get_span_context().span_id, parent_id)
+            scope, attributes = _scope_of(span), attributes_of(span)
+            if scope != _OURS and (scope in KNOWN_SCOPES or looks_billable(getattr(span, "name", ""), attributes)):
+                run, step = current_run(parent_context), attributes.get(sc.STEP)
+                billing.open_call(run, span.get_span_context().span_id, parent_id, step)
             elif (around := open_spans.get(parent_id)) is not None and around.is_open:
                 open_spans.put(span.get_span_context().span_id, around)
         except Exception as error:
@@ -65,7 +64,7 @@ class LedgerProcessor(SpanProcessor):
             span_context = span.get_span_context()
             call = open_spans.take(span_context.span_id)
             if call is not None and call.span is not None and call.span_id == span_context.span_id:
-                billing.end_told(call, _duration_s(span))
+                _write(span, billing.end_told(call, _duration_s(span)))
                 return
             if _scope_of(span) == _OURS:
                 return
@@ -88,12 +87,10 @@ class LedgerProcessor(SpanProcessor):
             call,
             seen,
             name=span.name,
-            step=attributes.get(sc.STEP),
             span_context=span.get_span_context(),
             duration_s=_duration_s(span),
         )
-        if said and self._hears_endings:
-            span.set_attributes(said)
+        _write(span, said)
 
     def shutdown(self) -> None:
         """Stop reading."""
@@ -107,6 +104,13 @@ def attributes_of(span: Any) -> Mapping[str, Any]:
     if plain is not None:
         return plain  # type: ignore[no-any-return]  # the SDK's own
     return getattr(span, "attributes", None) or _NOTHING
+
+
+def _write(span: Any, said: Mapping[str, Any]) -> None:
+    """Write on a span that is ending: the SDK takes nothing any more then, though its own hook is meant for that."""
+    plain = getattr(getattr(span, "_attributes", None), "_dict", None)
+    if said and isinstance(plain, dict):
+        plain.update(said)
 
 
 def _scope_of(span: Any) -> str:

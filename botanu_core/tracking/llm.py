@@ -294,7 +294,8 @@ class LLMTracker(Tracker):
         if settings.current().prices is not None:
             around = span_in(context)
             parent_id = around.get_span_context().span_id if around is not None else 0
-            self._call = billing.open_call(self._run, self.span.get_span_context().span_id, parent_id)
+            span_id = self.span.get_span_context().span_id
+            self._call = billing.open_call(self._run, span_id, parent_id, self._step)
             self._call.teller = self
 
     def _close(self, duration_s: float) -> None:
@@ -313,7 +314,6 @@ class LLMTracker(Tracker):
             call,
             self.sighting(),
             name=self._name,
-            step=self._step,
             span_context=self.span.get_span_context(),
             duration_s=duration_s,
         )
