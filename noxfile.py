@@ -66,6 +66,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def older(session: nox.Session) -> None:
+    """Calls seen by the older instrumentation of OpenAI as well, which cannot be installed beside the newer one."""
+    _install(session, "older")
+    session.run("python", "-m", "pytest", "tests/ledger_matrix", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """ruff: the rules and the format."""
     _install(session, "lint")

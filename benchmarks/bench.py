@@ -74,6 +74,7 @@ class Bench:
         self.versions: dict[str, dict[str, str]] = {}
         self.bare_us: list[float] = []
         self._samples: dict[tuple[str, Config], Samples] = {}
+        self._said: dict[tuple[str, str], dict[str, Any]] = {}
         self._pythons: dict[tuple[str, ...], str] = {}
         self._stack = ExitStack()
 
@@ -119,6 +120,25 @@ class Bench:
         if python == sys.executable:
             self.bare_us.append(Figure.of(found[BARE]).value / 1000)
         return found
+
+    def said(self, script: str, module: str, python: str = sys.executable) -> dict[str, Any]:
+        """What `script` of this package says of `module`, once a run.
+
+        Raises:
+            WorkerFailed: It ended with an error.
+        """
+        if (script, module) not in self._said:
+            task = self.progress.add_task(module.removeprefix("benchmarks."), total=None)
+            command = [python, str(_WORKER.with_name(script)), module, "quick" if self.quick else "full"]
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=clean_environment(), cwd=self._directory, check=False
+            )
+            messages = list(_messages(done.stdout.splitlines()))
+            if done.returncode or not messages:
+                raise WorkerFailed(_last_line(done.stderr))
+            self._said[script, module] = messages[-1]
+            self.progress.update(task, completed=1, total=1)
+        return self._said[script, module]
 
     def environment(self, requirements: Sequence[str]) -> str:
         """Path of a Python that has `requirements` installed and nothing of ours.

@@ -20,7 +20,7 @@ MARK = "@bench "
 def main(arguments: list[str]) -> None:
     """Measure the module named in `arguments` and print its samples."""
     module_name, config, count, iterations = arguments
-    _load_package()
+    load_package()
     from benchmarks.harness import Rounds, measure
     from benchmarks.providers import flush
 
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
     _say(samples=samples, versions=_versions(module))
 
 
-def _load_package() -> None:
+def load_package() -> None:
     here = Path(__file__).resolve().parent
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here]
     spec = importlib.util.spec_from_file_location(

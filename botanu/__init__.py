@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from botanu_core.errors import ConfigError as ConfigError
     from botanu_core.errors import MissingExtra as MissingExtra
     from botanu_core.ledger.explain import Explanation as Explanation
+    from botanu_core.model.pseudonym import pseudonym as pseudonym
     from botanu_core.model.run import Run as Run
     from botanu_core.runtime.annotate import bind as bind
     from botanu_core.runtime.annotate import emit_outcome as emit_outcome
@@ -51,6 +52,7 @@ _ROOMS = {
     "ConfigError": "botanu_core.errors",
     "MissingExtra": "botanu_core.errors",
     "Explanation": "botanu_core.ledger.explain",
+    "pseudonym": "botanu_core.model.pseudonym",
     "Run": "botanu_core.model.run",
     "bind": "botanu_core.runtime.annotate",
     "emit_outcome": "botanu_core.runtime.annotate",
@@ -104,6 +106,7 @@ __all__ = [
     "get_current_span",
     "get_run_id",
     "get_workflow",
+    "pseudonym",
     "run_botanu",
     "set_baggage",
     "set_business_context",

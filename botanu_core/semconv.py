@@ -24,6 +24,7 @@ COST_CENTER: Final = "botanu.cost_center"
 REGION: Final = "botanu.region"
 DEADLINE: Final = "botanu.deadline"  # baggage only
 CANCELLED: Final = "botanu.cancelled"  # baggage only
+CAPTURE: Final = "botanu.capture"  # baggage only
 
 # --- the run's own span, and what leaves when it ends -----------------------------------------------------------
 RUN_STARTED: Final = "botanu.run.started"  # span event
@@ -155,9 +156,12 @@ METRIC_RUN_DURATION: Final = "botanu.run.duration"
 METRIC_RUN_COMPLETED: Final = "botanu.run.completed"
 METRIC_RUN_COST: Final = "botanu.run.cost"
 METRIC_LLM_UNPRICED: Final = "botanu.llm.unpriced"
+METRIC_INBOUND_REFUSED: Final = "botanu.inbound.refused"
+INBOUND_REASON: Final = "botanu.inbound.reason"  # label of the one above
 
 # --- the wire ---------------------------------------------------------------------------------------------------
 BAGGAGE_PREFIX: Final = "botanu."
+SIGNATURE: Final = "botanu.sig"  # baggage only
 BAGGAGE_HEADER: Final = "baggage"
 RUN_HEADER: Final = "x-botanu-run"  # ours alone, for when the application's baggage leaves us no room
 RESPONSE_HEADER: Final = "x-botanu-run-id"

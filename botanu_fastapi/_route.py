@@ -22,6 +22,8 @@ def route_of(scope: Mapping[str, Any], status: int) -> str | None:
         # FastAPI's `include_router` leaves a route as it is, and its full path here.
         route = included.starlette_route or included
     prefix = _mounts(scope) if "app_root_path" in scope else ""
+    if route is None and isinstance(scope.get("path_template"), str):
+        return str(scope["path_template"]) if status != 404 else None  # Litestar's
     if route is None or hasattr(route, "routes"):
         # A mount was the last to be found: what it holds has no routes of its own, or none for this path.
         return f"{prefix}/{{path}}" if prefix and status != 404 else None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from botanu_core.adapter import LLMTracker
+from botanu_core.callbacks import LLMTracker
 
 __all__ = ["answered", "asked"]
 

@@ -10,7 +10,7 @@ from opentelemetry import context as otel
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, get_current_span
 
-from botanu_core.adapter import (
+from botanu_core.callbacks import (
     GEN_AI_AGENT_NAME,
     GEN_AI_DATA_SOURCE,
     GEN_AI_OPERATION,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from opentelemetry.context import Context
 
-from botanu_core.adapter import LLMTracker, RunContext, Tracker, failed
+from botanu_core.callbacks import LLMTracker, RunContext, Tracker, failed
 
 __all__ = ["Open", "OpenCalls"]
 

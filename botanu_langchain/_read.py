@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from botanu_core.adapter import Reported, Reporter, read_reported, reporter_of
+from botanu_core.callbacks import Reported, Reporter, read_reported, reporter_of
 
 __all__ = ["Answer", "answer_of", "asked_model", "asked_provider", "call_name", "request_params"]
 

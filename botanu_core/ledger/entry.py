@@ -47,6 +47,11 @@ class LedgerEntry(NamedTuple):
     error_type: str | None = None
 
     @property
+    def knows_usage(self) -> bool:
+        """Whether it says what was used, or what it cost; of a model call."""
+        return self.sighting is not None and self.sighting.knows_usage
+
+    @property
     def is_unpriced(self) -> bool:
         """Whether money may be missing: nobody knows the price, or what was used.
 
@@ -120,12 +125,21 @@ def quality_of(seen: Sighting) -> str | None:
     return "estimated" if seen.is_partial else None
 
 
-def entry_id_of(run_id: str, response_id: str | None, span_context: SpanContext) -> str:
-    """The id of an entry: by the provider's response within its run, else by the span that tells of it."""
+def entry_id_of(run_id: str, response_id: str | None, span_context: SpanContext | None, kind: Kind = "llm") -> str:
+    """The id of an entry: by the provider's response within its run, else by the span that tells of it.
+
+    Args:
+        run_id: Its run.
+        response_id: The provider's id of the response.
+        span_context: The span's, if it tells of this and of nothing else.
+        kind: What was called: a tool and a model call may be told of on one span.
+    """
     if response_id is not None:
         told = f"{run_id}\n{response_id}"
-    elif span_context.span_id:
+    elif span_context is not None and span_context.span_id:
         told = f"{span_context.trace_id:032x}{span_context.span_id:016x}"
+        if kind != "llm":
+            told += kind
     else:  # nobody makes spans here, and so nothing can say the same thing twice
         return uuid4().hex
     return blake2s(told.encode(errors="surrogatepass"), digest_size=16).hexdigest()

@@ -4,21 +4,21 @@ One model call may be seen by several spans: a tracker's, LangChain's, an instru
 may be one is a `Call`, and knows which call was open around it when it began. Of several that see the same call the
 innermost that knows what was used is counted; the others are left out, for one of three reasons: the same response id
 was counted, a call inside it was, or one around it was. What ends without knowing its usage is not judged before all
-around and inside it have ended, whatever order they end in.
+around and inside it have ended, whatever order they end in; and where it had to be judged before, it does not keep a
+call that does know from being counted.
 """
 
 import os
 import threading
-import weakref
 from collections import deque
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
-from botanu_core.ledger.entry import LedgerEntry
+from botanu_core.ledger.entry import LedgerEntry, entry_id_of
 from botanu_core.pricing.cost import EXACT
 
-__all__ = ["Call", "LeftOut", "RunLedger", "Totals", "settle_all"]
+__all__ = ["Call", "LeftOut", "RunLedger", "Totals", "undecided"]
 
 Why = Literal["the same response id", "a call inside it", "a call around it"]
 
@@ -26,6 +26,7 @@ _MOST_REMEMBERED: Final = 1000
 """Entries, and sightings left out, that `explain` can show of one run."""
 _MOST_IDS: Final = 8192
 _MOST_WAITING: Final = 1000
+_MOST_UNDECIDED: Final = 4096
 
 
 class _Process:
@@ -41,7 +42,8 @@ class _Process:
         # One for all runs: a call may have another run's around it. Reentrant, because garbage may be collected while
         # it is held, and what is collected may be a stream, whose end comes by here.
         self.lock = threading.RLock()
-        self.undecided: weakref.WeakSet[RunLedger] = weakref.WeakSet()
+        # Held, for a run that is dropped and never ended has made its calls all the same.
+        self.undecided: dict[RunLedger, None] = {}
 
 
 _process: Final = _Process()
@@ -88,6 +90,13 @@ class LeftOut(NamedTuple):
     winner: str
 
 
+class _Winner(NamedTuple):
+    """What was counted."""
+
+    entry_id: str
+    knows_usage: bool
+
+
 class Call:
     """One span that is, or may be, a model call.
 
@@ -116,7 +125,7 @@ class Call:
         self.span: Any = None
         self.entry: LedgerEntry | None = None
         self.state: Literal["open", "pending", "waiting", "counted", "left out", "no call"] = "open"
-        self._counted_below: str | None = None
+        self._counted_below: _Winner | None = None
         self._generation = _process.generation
         # Of a tree of calls the outermost knows how many are open, and which wait for them.
         self._root: Call = self if above is None else above._root
@@ -126,20 +135,28 @@ class Call:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has not ended yet."""
-        return self.state == "open"
+        """Whether it has not ended yet, and will end in this process."""
+        return self.state == "open" and self._generation == _process.generation
 
-    def _counted_above(self) -> str | None:
+    def nearest_open(self) -> "Call | None":
+        """This call, else the nearest around it that is open: one that has ended cannot be what begins now."""
+        call: Call | None = self
+        while call is not None and not call.is_open:
+            call = call.above
+        return call
+
+    def _counted_above(self, *, knows_usage: bool) -> str | None:
         call = self.above
         while call is not None:
-            if call.state in ("counted", "waiting") and call.entry is not None:
-                return call.entry.entry_id
+            entry = call.entry
+            if entry is not None and call.state in ("counted", "waiting") and (entry.knows_usage or not knows_usage):
+                return entry.entry_id
             call = call.above
         return None
 
-    def _mark_above(self, winner: str) -> None:
+    def _mark_above(self, winner: _Winner) -> None:
         call = self.above
-        while call is not None and call._counted_below is None:
+        while call is not None and ((before := call._counted_below) is None or winner.knows_usage > before.knows_usage):
             call._counted_below = winner
             call = call.above
 
@@ -153,6 +170,7 @@ class RunLedger:
         entries: The last ones, for `explain`.
         left_out: The last sightings that were not counted, likewise.
         told: Calls that were told of on somebody else's span, by the span's id; its end may never be heard.
+            `settle` leaves them to who told of them.
         closed: Whether nothing waits for a twin any more: the run has ended, or there is none.
     """
 
@@ -161,7 +179,7 @@ class RunLedger:
     entries: deque[LedgerEntry] = field(default_factory=lambda: deque(maxlen=_MOST_REMEMBERED))
     left_out: deque[LeftOut] = field(default_factory=lambda: deque(maxlen=_MOST_REMEMBERED))
     told: dict[int, Call] = field(default_factory=dict)
-    _ids: dict[str, str] = field(default_factory=dict)
+    _ids: dict[str, _Winner] = field(default_factory=dict)
     _waiting: dict[str, Call] = field(default_factory=dict)
     _trees: set[Call] = field(default_factory=set)
     _generation: int = field(default_factory=lambda: _process.generation)
@@ -170,12 +188,13 @@ class RunLedger:
         """A span that may be a model call has begun.
 
         Args:
-            above: The nearest call around it; one that has ended is none, for its call cannot be this one.
+            above: The call around it; where that has ended, the nearest around that one which has not.
             span_id: The span's.
             run: Whose it is.
         """
         with _process.lock:
-            return Call(self, above if above is not None and above.state == "open" else None, span_id, run)
+            self._renew()
+            return Call(self, above.nearest_open() if above is not None else None, span_id, run)
 
     def end(self, call: Call, entry: LedgerEntry | None) -> list[LedgerEntry]:
         """The span has ended.
@@ -191,6 +210,7 @@ class RunLedger:
         with _process.lock:
             if call.state != "open" or call._generation != _process.generation:  # the parent process counts it
                 return counted
+            self._renew()
             root = call._root
             root._open -= 1
             call.entry = entry
@@ -206,13 +226,27 @@ class RunLedger:
         """Count something other than a model call, which nobody else sees."""
         counted: list[LedgerEntry] = []
         with _process.lock:
+            self._renew()
             self._enter(entry, counted)
         return counted
 
     def add_tool_call(self) -> None:
         """Count a tool call, whether or not it has a price."""
         with _process.lock:
+            self._renew()
             self.totals.tool_calls += 1
+
+    def tell(self, call: Call) -> list[LedgerEntry]:
+        """Remember a call in `told`.
+
+        Returns:
+            What is counted now, for the room that it takes.
+        """
+        counted: list[LedgerEntry] = []
+        with _process.lock:
+            self.told[call.span_id] = call
+            self._undecided(counted)
+        return counted
 
     def close(self) -> list[LedgerEntry]:
         """The run has ended: nothing waits any longer.
@@ -238,52 +272,60 @@ class RunLedger:
             for call in tuple(self._waiting.values()):
                 self._count(call, counted)
             self._waiting.clear()
-            _process.undecided.discard(self)
+            _process.undecided.pop(self, None)
         return counted
 
     def snapshot(self) -> tuple[Totals, tuple[LedgerEntry, ...], tuple[LeftOut, ...]]:
         """The sums, the last entries and the last sightings left out, all of one moment."""
         with _process.lock:
+            self._renew()
             return replace(self.totals), tuple(self.entries), tuple(self.left_out)
 
     def _renew(self) -> None:
-        """In a forked child: what waits in the parent is the parent's to count."""
+        """In a forked child: what the parent has counted and what waits there is the parent's to report."""
         if self._generation != _process.generation:
             self._generation = _process.generation
+            self.totals = Totals()
+            self.entries.clear()
+            self.left_out.clear()
+            self.told.clear()
             self._trees.clear()
             self._waiting.clear()
 
     # --- all of the below is called with the lock held -----------------------------------------------------------
 
     def _judge(self, call: Call, entry: LedgerEntry, counted: list[LedgerEntry], *, is_final: bool) -> None:
-        seen = entry.sighting
+        seen, knows_usage = entry.sighting, entry.knows_usage
         response_id = seen.response_id if seen is not None else None
-        if call._counted_below is not None:
-            self._leave_out(call, entry, "a call inside it", call._counted_below)
-        elif response_id is not None and (winner := self._ids.get(response_id)) is not None:
-            self._leave_out(call, entry, "the same response id", winner)
-            call._mark_above(winner)
-        elif call.above is not None and (winner := call._counted_above()) is not None:
-            self._leave_out(call, entry, "a call around it", winner)
-        elif seen is None or (seen.knows_usage and (is_final or not seen.is_partial)):
+        below, twin = call._counted_below, self._ids.get(response_id) if response_id is not None else None
+        # Who knows what was used is left out for nobody who does not.
+        if below is not None and (below.knows_usage or not knows_usage):
+            self._leave_out(call, entry, "a call inside it", below.entry_id)
+        elif twin is not None and (twin.knows_usage or not knows_usage):
+            self._leave_out(call, entry, "the same response id", twin.entry_id)
+            call._mark_above(twin)
+        elif call.above is not None and (above := call._counted_above(knows_usage=knows_usage)) is not None:
+            self._leave_out(call, entry, "a call around it", above)
+        elif knows_usage and (is_final or not (seen is not None and seen.is_partial)):
+            if twin is not None:  # its entry has left without the numbers, under the response's id
+                call.entry = entry._replace(entry_id=entry_id_of("", None, entry.span_context))
             self._count(call, counted)
         elif not is_final:
-            self._put_off(call)
-        elif response_id is not None and seen.error_type is None and not self.closed:
+            self._put_off(call, counted)
+        elif response_id is not None and entry.error_type is None and not self.closed:
             self._wait(call, response_id, entry, counted)
         else:
             self._count(call, counted)
 
-    def _put_off(self, call: Call) -> None:
+    def _put_off(self, call: Call, counted: list[LedgerEntry]) -> None:
         """Until all calls of its tree have ended."""
-        self._renew()
         call.state = "pending"
         root = call._root
         if root._pending is None:
             root._pending = []
         root._pending.append(call)
         self._trees.add(root)
-        _process.undecided.add(self)
+        self._undecided(counted)
 
     def _wait(self, call: Call, response_id: str, entry: LedgerEntry, counted: list[LedgerEntry]) -> None:
         """For another span that has the same response id, and knows what was used."""
@@ -295,16 +337,23 @@ class RunLedger:
             self._count(next(iter(self._waiting.values())), counted)
         call.state = "waiting"
         self._waiting[response_id] = call
-        _process.undecided.add(self)
-        call._mark_above(entry.entry_id)
+        self._undecided(counted)
+        call._mark_above(_Winner(entry.entry_id, entry.knows_usage))
+
+    def _undecided(self, counted: list[LedgerEntry]) -> None:
+        runs = _process.undecided
+        if self not in runs and len(runs) >= _MOST_UNDECIDED:  # runs that nobody ever ends
+            counted += next(iter(runs)).settle()
+        runs[self] = None
 
     def _count(self, call: Call, counted: list[LedgerEntry]) -> None:
         entry = call.entry
         if entry is None:
             return
         call.state = "counted"
-        call._mark_above(entry.entry_id)
-        seen = entry.sighting
+        seen, winner = entry.sighting, _Winner(entry.entry_id, entry.knows_usage)
+        if call.above is not None:
+            call._mark_above(winner)
         if seen is not None and (response_id := seen.response_id) is not None:
             twin = self._waiting.pop(response_id, None)
             if twin is not None and twin is not call and twin.entry is not None:
@@ -313,7 +362,7 @@ class RunLedger:
             if len(ids) >= _MOST_IDS:
                 for old in list(ids)[: _MOST_IDS // 4]:
                     del ids[old]
-            ids[response_id] = entry.entry_id
+            ids[response_id] = winner
         self._enter(entry, counted)
 
     def _enter(self, entry: LedgerEntry, counted: list[LedgerEntry]) -> None:
@@ -338,7 +387,7 @@ class RunLedger:
 def _settle(root: Call, counted: list[LedgerEntry]) -> None:
     """Judge the calls of a tree that were put off: those that know something first, then the innermost."""
     pending, root._pending = root._pending or [], None
-    pending.sort(key=_knows_nothing)
+    pending.sort(key=_rank)
     for call in pending:
         if call.state == "pending" and call.entry is not None:
             call.ledger._judge(call, call.entry, counted, is_final=True)
@@ -346,12 +395,14 @@ def _settle(root: Call, counted: list[LedgerEntry]) -> None:
         call.ledger._trees.discard(root)
 
 
-def _knows_nothing(call: Call) -> bool:
-    seen = call.entry.sighting if call.entry is not None else None
-    return seen is None or not seen.knows_usage
+def _rank(call: Call) -> tuple[bool, int]:
+    depth, above = 0, call.above
+    while above is not None:
+        depth, above = depth + 1, above.above
+    return not (call.entry is not None and call.entry.knows_usage), -depth
 
 
-def settle_all() -> list[LedgerEntry]:
-    """Judge what waits in any run: the process ends. What is counted now is returned."""
+def undecided() -> list[RunLedger]:
+    """The ledgers in which something waits: to be settled when the process ends."""
     with _process.lock:
-        return [entry for ledger in tuple(_process.undecided) for entry in ledger.settle()]
+        return list(_process.undecided)

@@ -4,7 +4,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final, Self
 
 from botanu_core import semconv as sc
@@ -26,17 +26,12 @@ def new_run_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-_HEX: Final = frozenset("0123456789abcdef")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def is_run_id(text: str) -> bool:
     """Whether `text` is a UUID in its canonical lower-case form. Any version: others may make their own."""
-    return (
-        len(text) == 36
-        and text[8] == text[13] == text[18] == text[23] == "-"
-        and len(digits := text.replace("-", "")) == 32
-        and _HEX.issuperset(digits)
-    )
+    return _UUID.fullmatch(text) is not None
 
 
 def clean(value: object, what: str) -> str | None:
@@ -71,7 +66,7 @@ def _written(value: object) -> str:
     return str.__str__(value) if isinstance(value, str) else str(value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False)
 class Run:
     """One business transaction. Frozen, no behaviour but its own arithmetic.
 
@@ -104,6 +99,38 @@ class Run:
     deadline: float | None = None
     cancelled: bool = False
     step: str | None = None
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        root_run_id: str,
+        workflow: str | None = None,
+        environment: str = "production",
+        event_id: str | None = None,
+        customer_id: str | None = None,
+        tenant_id: str | None = None,
+        parent_run_id: str | None = None,
+        attempt: int = 1,
+        retry_of_run_id: str | None = None,
+        deadline: float | None = None,
+        cancelled: bool = False,
+        step: str | None = None,
+    ) -> None:
+        # What `dataclass` would write takes twice as long, and every request makes a run.
+        _set_run_id(self, run_id)
+        _set_workflow(self, workflow)
+        _set_environment(self, environment)
+        _set_event_id(self, event_id)
+        _set_customer_id(self, customer_id)
+        _set_tenant_id(self, tenant_id)
+        _set_parent_run_id(self, parent_run_id)
+        _set_root_run_id(self, root_run_id)
+        _set_attempt(self, attempt)
+        _set_retry_of_run_id(self, retry_of_run_id)
+        _set_deadline(self, deadline)
+        _set_cancelled(self, cancelled)
+        _set_step(self, step)
 
     @classmethod
     def new(
@@ -234,35 +261,60 @@ class Run:
             out is dropped whole, because half a run would be booked on the wrong customer.
         """
         run_id = members.get(sc.RUN_ID)
-        if type(run_id) is not str or not is_run_id(run_id):
+        if type(run_id) is not str or _UUID.fullmatch(run_id) is None:
             return None
-        found: dict[str, str | None] = {}
-        for key in _TEXT_MEMBERS:
-            value = members.get(key)
-            if value is None:
-                continue
-            if type(value) is not str or not value or len(value) > MAX_ID_CHARS or not value.isprintable():
+        found = _checked(members)
+        if found is None:
+            return None
+        get = found.get
+        parent_run_id = retry_of_run_id = step = deadline = None
+        root_run_id, attempt, cancelled = run_id, 1, False
+        if not _PLAIN_MEMBERS.issuperset(found):
+            linked = [get(key) for key in (sc.PARENT_RUN_ID, sc.ROOT_RUN_ID, sc.RETRY_OF_RUN_ID)]
+            if any(value is not None and not is_run_id(value) for value in linked):
                 return None
-            found[key] = value
-        linked = [found.get(key) for key in (sc.PARENT_RUN_ID, sc.ROOT_RUN_ID, sc.RETRY_OF_RUN_ID)]
-        if any(value is not None and not is_run_id(value) for value in linked):
-            return None
-        parent_run_id, root_run_id, retry_of_run_id = linked
+            parent_run_id, root_run_id, retry_of_run_id = linked[0], linked[1] or run_id, linked[2]
+            attempt, deadline = _attempt(get(sc.ATTEMPT)), _deadline(get(sc.DEADLINE))
+            cancelled, step = get(sc.CANCELLED) == "true", get(sc.STEP)
         return cls(
             run_id=run_id,
-            workflow=found.get(sc.WORKFLOW),
-            environment=found.get(sc.ENVIRONMENT) or environment,
-            event_id=found.get(sc.EVENT_ID),
-            customer_id=found.get(sc.CUSTOMER_ID),
-            tenant_id=found.get(sc.TENANT_ID),
+            workflow=get(sc.WORKFLOW),
+            environment=get(sc.ENVIRONMENT) or environment,
+            event_id=get(sc.EVENT_ID),
+            customer_id=get(sc.CUSTOMER_ID),
+            tenant_id=get(sc.TENANT_ID),
             parent_run_id=parent_run_id,
-            root_run_id=root_run_id or run_id,
-            attempt=_attempt(found.get(sc.ATTEMPT)),
+            root_run_id=root_run_id,
+            attempt=attempt,
             retry_of_run_id=retry_of_run_id,
-            deadline=_deadline(found.get(sc.DEADLINE)),
-            cancelled=found.get(sc.CANCELLED) == "true",
-            step=found.get(sc.STEP),
+            deadline=deadline,
+            cancelled=cancelled,
+            step=step,
         )
+
+
+(
+    _set_run_id, _set_workflow, _set_environment, _set_event_id, _set_customer_id, _set_tenant_id, _set_parent_run_id,
+    _set_root_run_id, _set_attempt, _set_retry_of_run_id, _set_deadline, _set_cancelled, _set_step,
+) = (vars(Run)[each.name].__set__ for each in fields(Run))  # fmt: skip
+
+
+def _checked(members: Mapping[str, object]) -> Mapping[str, str] | None:
+    """The members that a run is made of, if each is an id that may travel."""
+    try:
+        together = "".join(members.values())  # type: ignore[arg-type]  # what is no text raises
+    except TypeError:
+        together = "\0"
+    if together.isprintable() and len(together) <= MAX_ID_CHARS and all(members.values()):
+        return members  # type: ignore[return-value]  # as they mostly are: short, and text
+    found: dict[str, str] = {}
+    for key, value in members.items():
+        if key not in RUN_MEMBERS:
+            continue
+        if type(value) is not str or not value or len(value) > MAX_ID_CHARS or not value.isprintable():
+            return None
+        found[key] = value
+    return found
 
 
 _TEXT_MEMBERS: Final = (
@@ -279,8 +331,12 @@ _TEXT_MEMBERS: Final = (
     sc.CANCELLED,
     sc.STEP,
 )
-RUN_MEMBERS: Final = frozenset((sc.RUN_ID, *_TEXT_MEMBERS))
-"""The baggage members that a run is made of; nobody else may set them."""
+# All that a run says that is nested in none, is the first try, and has no deadline.
+_PLAIN_MEMBERS: Final = frozenset(
+    (sc.RUN_ID, sc.WORKFLOW, sc.ENVIRONMENT, sc.EVENT_ID, sc.CUSTOMER_ID, sc.TENANT_ID, sc.SIGNATURE)
+)
+RUN_MEMBERS: Final = frozenset((sc.RUN_ID, *_TEXT_MEMBERS, sc.SIGNATURE))
+"""The baggage members that a run is made of, and the one that vouches for them; nobody else may set them."""
 
 
 def _attempt(text: str | None) -> int:

@@ -4,7 +4,7 @@ Everything is checked when it is made, and what two rows leave open when they co
 contract is an error at set-up and never a wrong bill.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -148,6 +148,9 @@ class UnitPrice:
         object.__setattr__(self, "rates", rates)
 
 
+_Priced = TypeVar("_Priced", Rule, UnitPrice)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
     """Prices that were agreed on.
@@ -192,6 +195,19 @@ class Contract:
                 object.__setattr__(rows[-1], "scope", scope)
             object.__setattr__(self, name, tuple(rows))
         refuse_ties([self])
+
+    def renamed(self, called: Callable[[str], str]) -> "Contract":
+        """The same prices for customers that calls name otherwise, such as by a pseudonym.
+
+        Args:
+            called: From a customer's id in the contract to the one that calls give.
+        """
+
+        def known(row: _Priced) -> _Priced:
+            return row if row.customer is None else replace(row, customer=called(row.customer))
+
+        rules, units = tuple(map(known, self.rules)), tuple(map(known, self.units))
+        return replace(self, rules=rules, units=units)
 
 
 def refuse_ties(contracts: Sequence[Contract]) -> None:

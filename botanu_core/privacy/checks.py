@@ -12,6 +12,7 @@ from botanu_core.privacy.pattern import Hit, words
 
 __all__ = [
     "digits_of",
+    "is_address_in_name",
     "is_address_v4",
     "is_address_v6",
     "is_card",
@@ -20,6 +21,7 @@ __all__ = [
     "is_international_phone",
     "is_named_phone",
     "is_national_phone",
+    "is_no_card",
     "is_social_security",
     "lower",
     "luhn",
@@ -46,6 +48,8 @@ _THINGS: Final = words(
 )
 _NUMBER_WORDS: Final = words("number no nr num id nummer code")
 
+_VERBS: Final = ("call ", "dial ", "texted ", "phoned ", "rang ")
+
 # Dates, and American postcodes.
 _DATE: Final = (
     r"0\d{4}-\d{4}(?!\d)|(?:19|20)\d\d[-./ ][01]?\d[-./ ][0-3]?\d(?!\d)|[0-3]?\d[-./ ][0-3]?\d[-./ ](?:19|20)\d\d(?!\d)"
@@ -54,7 +58,7 @@ _DATE: Final = (
 _VERSION_WORDS: Final = words(
     "v ver version versions versión versione rev revision release releases released build firmware driver patch "
     "section sections chapter clause rule appendix paragraph requirement abschnitt kapitel oid python java jdk macos "
-    "ios android chrome firefox postgres redis django assembly package §"
+    "ios android chrome firefox postgres redis django assembly package abi ec enzyme §"
 )
 _VERSION_NEAR: Final = ("upgrad", "updat", "bump", "migrat", "downgrad", "releas", "version", "chang", "support")
 _ADDRESS_WORDS: Final = words(
@@ -84,13 +88,40 @@ def luhn(digits: str) -> bool:
     return (sum(data[-1::-2]) + sum(data[-2::-2].translate(_DOUBLED)) - 48 * len(data)) % 10 == 0
 
 
+def is_no_card(digits: bytes) -> bool:
+    """Whether ASCII digits without gaps are as long as a card's number, and nobody's."""
+    size = len(digits)
+    if not 13 <= size <= 19:
+        return False
+    total = sum(digits[-1::-2]) + sum(digits[-2::-2].translate(_DOUBLED)) - 48 * size
+    return total % 10 != 0
+
+
 def is_card(text: str) -> bool:
     """Whether a number of an issuer's range has a card's check digit; a security code may hang on."""
-    digits = text if text.isdecimal() else digits_of(text)
+    if text.isdecimal():
+        digits = text
+    else:
+        text = text.replace("%20", " ").replace("\\n", "\n")
+        if not _is_written_alike(text):
+            return False
+        digits = digits_of(text)
     if len(digits) == 19:
         code_follows = not text[-4].isdecimal() and luhn(digits[:16])
         return code_follows or (luhn(digits) and digits.startswith(_LONG_CARDS))
     return luhn(digits) and (len(digits) != 13 or not _is_article(digits))
+
+
+def _is_written_alike(text: str) -> bool:
+    """Whether blanks or dashes part the groups, or one other sign all of them; or a line ends between two groups.
+
+    A column of numbers, one in each line, is no card.
+    """
+    gaps = re.findall(r"\D+", text)
+    lines = sum("\n" in gap for gap in gaps)
+    if len(set(gaps)) == 1:
+        return lines == 0
+    return lines < 2 and not any(gap in ("/", "+", "_") for gap in gaps)
 
 
 def _is_article(digits: str) -> bool:
@@ -163,6 +194,8 @@ def is_national_phone(hit: Hit) -> bool:
         or (first == "-" and second.isalpha())
     ):
         return False
+    if hit.value[3:4] == " " and hit.before[-1:] == " " and hit.before[-2:-1].isdigit():
+        return False  # numbers in a row
     if first == " " and _in_pairs(hit.value) and re.match(r" \d\d\b", hit.after):
         return False
     return not _names_a_thing(hit.before)
@@ -177,7 +210,7 @@ def _hangs_on(before: str) -> bool:
         return True
     if last not in (" ", "-") or not (previous.isdigit() or before[-3:-2].isdigit()):
         return False
-    return re.search(r"\b(?:\d[0-9a-f]|[a-f]\d) \Z|\d{3,4}[ -]\d{4}[ -]\Z", before) is not None
+    return re.search(r"\b(?:\d[0-9a-f]|[a-f]\d) \Z|\d{3,4}[ -]\d{4}[ -]\Z", before[-12:]) is not None
 
 
 def _in_pairs(value: str) -> bool:
@@ -187,7 +220,15 @@ def _in_pairs(value: str) -> bool:
 
 def is_named_phone(hit: Hit) -> bool:
     """Whether the digits behind a word such as "phone" can be a phone's."""
-    return 7 <= len(digits_of(hit.value)) <= 15 and not re.match(_DATE, hit.value) and hit.after[:1] != ":"
+    digits = digits_of(hit.value)
+    if not 7 <= len(digits) <= 15 or re.match(_DATE, hit.value) or hit.after[:1] == ":":
+        return False
+    lead = hit.text[: len(hit.text) - len(hit.value)].lower()
+    if re.match(r"(?:\\\\[nrt])?(?:contact|kontakt|номер)(?! [mhut])", lead):
+        # So are orders and people in a file: only what is written like a phone's.
+        return hit.value[0] in "+0(" or (len(digits) == 11 and digits[0] in "78")
+    # "call 12345678" may be the call of a tool: people write the number in groups.
+    return lead not in _VERBS or (len(digits) >= 9 and not hit.value.isdecimal())
 
 
 def _word_before(before: str) -> tuple[str, str]:
@@ -234,7 +275,11 @@ def is_address_v4(hit: Hit) -> bool:
         return True
     if word in _WEAK_ADDRESS_WORDS and not any(near in hit.before.lower() for near in _VERSION_NEAR):
         return True
-    return _is_private(octets) or len(set(octets)) == 1 or octets[0] >= 30 or max(octets) >= 64
+    if octets[0] < 30 and octets[0] != 10 and octets[1:3] == [0, 0]:
+        return False
+    return (
+        _is_private(octets) or len(set(octets)) == 1 or octets[0] >= 30 or (max(octets) >= 64 and octets[2:] != [0, 0])
+    )
 
 
 def _is_part_of_a_name(hit: Hit) -> bool:
@@ -253,6 +298,11 @@ def _is_part_of_a_name(hit: Hit) -> bool:
 def _is_private(octets: list[int]) -> bool:
     first, second = octets[:2]
     return first in (10, 127) or (first, second) in ((192, 168), (169, 254)) or (first == 172 and 16 <= second < 32)
+
+
+def is_address_in_name(value: str) -> bool:
+    """Whether four numbers in the name of a host are an address."""
+    return all(int(part) < 256 for part in value.split("-"))
 
 
 def is_address_v6(hit: Hit) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from botanu_core.errors import ConfigError
+from botanu_core.privacy.checks import is_no_card
 from botanu_core.privacy.pattern import Hit, Pattern
 
 __all__ = ["MASK", "NOTHING", "Judged", "Lane", "compiled", "decoded"]
@@ -71,7 +72,7 @@ class Lane:
     """Some rows, compiled. Safe to use from several threads; not across a fork, see `Scrubber`."""
 
     __slots__ = (
-        "_first_word", "_landmark", "_opening", "_search", "_single", "_start", "_values", "_which", "rows",
+        "_first_word", "_landmark", "_opening", "_rows_of", "_search", "_single", "_start", "_values", "_which", "rows",
     )  # fmt: skip
 
     def __init__(self, rows: Sequence[Pattern], landmark: bytes = b"") -> None:
@@ -93,18 +94,24 @@ class Lane:
         for regex in ungrouped:
             self._which.Add(regex)
         self._which.Compile()
+        self._rows_of = _set_matcher(self._which)
         grouped = {index: row.regex for index, row in enumerate(rows) if "(?P<value>" in row.regex}
         self._values = {index: _finder(compiled(regex, capture=True), "value") for index, regex in grouped.items()}
         self._single: list[Any] | None = None
         self._opening = re.compile(_OPENING).match
         self._first_word: Callable[..., Any] = re.compile(_FIRST_WORD).match
 
-    def next(self, data: bytes, position: int) -> tuple[int, int]:
-        """The next stretch at or behind `position` that some row describes, or `NOTHING`."""
+    def next(self, data: bytes, position: int, until: int) -> tuple[int, int]:
+        """The next stretch at or behind `position` that some row describes; `NOTHING` if there is none.
+
+        If none begins before `until`, the place of something that does not is given instead.
+        """
         size = len(data)
         position = self._near_landmark(data, position)
-        end = min(position + _CHUNK, size)
+        end = min(position + _CHUNK, until + 2 * _OVERLAP, size)
         while position < size:
+            if position >= until:
+                return position, position
             start, stop = self._search(data, position, end)
             if start < 0:
                 if end == size:
@@ -113,6 +120,9 @@ class Lane:
                 end = min(position + _CHUNK, size)
                 continue
             if end == size or stop <= end - _OVERLAP:
+                if data[start:stop].isdigit() and is_no_card(data[start:stop]):
+                    position = stop  # most of all long numbers; there is no use in asking each row
+                    continue
                 return start, stop
             # It ends near the end of the chunk, and perhaps because of it: look again from its start, further.
             end = min(start + max(_CHUNK, 2 * (stop - start)), size)
@@ -138,8 +148,8 @@ class Lane:
     def judge(self, data: bytes, start: int, end: int) -> Judged | None:
         """What part of a hit is to go; `None` if each row lets it go."""
         escape = 2 if data[start : start + 2] in _ESCAPES else 0
-        indices = self._which.Match(data[start + escape : end])
-        if indices is None:
+        indices = self._rows_of(data[start + escape : end])
+        if not indices:
             # A row that looks at what stands around, such as `^`, matches only in place. Slow, and rare.
             escape = 0
             indices = [index for index, regex in enumerate(self._each()) if regex.fullmatch(data, start, end)]
@@ -223,6 +233,16 @@ def _finder(regex: Any, group: str | None = None) -> Callable[[bytes, int, int],
     except (AttributeError, TypeError, IndexError):
         pass
     return find
+
+
+def _set_matcher(which: Any) -> Callable[[bytes], list[int] | None]:
+    """What says which rows match a whole; the lowest layer again, where it is as we know it."""
+    match: Callable[[bytes], list[int] | None] = which.Match
+    try:
+        lowest: Callable[[bytes], list[int]] = which._set.Match
+        return match if (lowest(_PROBE) or None) != match(_PROBE) else lowest
+    except (AttributeError, TypeError):
+        return match
 
 
 def decoded(data: bytes) -> str:

@@ -14,9 +14,12 @@ __all__ = [
     "NAME",
     "WEAK",
     "is_authorization",
+    "is_braced",
+    "is_cell",
     "is_environment_key",
     "is_member",
     "is_pair",
+    "is_phrase",
     "is_quoted_word",
     "is_secret_name",
     "is_tag",
@@ -31,15 +34,16 @@ _KEY_KINDS: Final = (
 _STRONG: Final = (
     r"pass(?:word|wd|phrase|code)s?|pwd|secrets?|token|authori[sz]ation|cookies?|credentials?|"
     rf"(?:{_KEY_KINDS})[ _.-]?keys?|sessid|jsessionid|cvv2?|cvc2?|"
-    r"passwort|kennwort|contraseñas?|senha|mot[ _]de[ _]passe|wachtwoord|has[łl]o|"
-    r"пароль|密码|密碼|口令|パスワード|비밀번호"
+    r"passwort|kennwort|contraseñas?|senha|mot[ _]de[ _]passe|wachtwoord|has[łl]o|lösenord|heslo|adgangskode|"
+    r"passord|salasana|jelszó|şifre|κωδικός|mật khẩu|kata sandi|"
+    r"пароль|密码|密碼|口令|パスワード|비밀번호|סיסמה|كلمة المرور|पासवर्ड"
 )
-_SUFFIX: Final = r"(?:[_-]?(?:hash|value|b64|base64|plain|text|confirmation|confirm|\d{1,2}))?"
+_SUFFIX: Final = r"(?:[_-]?(?:hash|value|b64|base64|plain|text|base|confirmation|confirm|\d{1,2}))?"
 
 # Whatever stands before a name belongs to it: DB_PASSWORD, dbPassword, spring.datasource.password.
 NAME: Final = rf"(?:{_STRONG}){_SUFFIX}"
 # Short ones, which are also parts of other words.
-WEAK: Final = r"auth|creds?|pin|otp|sig|signature|sid|jwt|bearer|pass|pw"
+WEAK: Final = r"auth|parola|creds?|pin|otp|sig|signature|sid|jwt|bearer|pass|pw"
 
 _SECRET_NAME: Final = rf"(?i)(?:{NAME})\Z|(?:^|[^a-z])(?:{WEAK})\Z"
 _NAME_LENGTH: Final = 128
@@ -56,7 +60,8 @@ _NOT_VALUES: Final = words(
 )
 _SCHEMES: Final = words("bearer basic digest token negotiate apikey key hmac hawk ntlm aws4-hmac-sha256")
 _PLACEHOLDER: Final = (
-    r"(?i)(?:your|enter|insert|replace|placeholder|example)[-_ ].*|\*{2,}|x{3,}|\.{2,}|…|-+|_+|•+|%\w?|<.*>|"
+    r"(?i)(?:your|enter|insert|replace|placeholder|example)[-_ ].*|[a-z_-]{0,12}(?:\.{3}|…)|[|>][+-]?|"
+    r"(?:bearer|basic|token)\s+[<{$%\[].*|\*+|x{3,}|\.{2,}|…|-+|_+|•+|%\w?|<.*>|"
     r"\$?\{\{?.*|\$|%\w+%|\[\w*\]|[?]|:[a-z_]+|=.*|(?:/[a-z][\w.-]*)+/?|~/.*"
 )
 _REFERENCE: Final = (
@@ -65,7 +70,7 @@ _REFERENCE: Final = (
 )
 _OWN_NAME: Final = r"(?i)\w*_(?:password|passwd|pwd|secret|token|key|cookie|auth)"
 _TECHNICAL: Final = r"(?i)(?:base|sha|utf|md|aes|rsa|http|oauth|v)-?[\d.]+(?:-\w+)?"
-_SEPARATORS: Final = ("===", "==", "=>", ":=", "=", ":", "：", "%3A", "%3a", "%3D", "%3d")
+_SEPARATORS: Final = ("->", "===", "==", "=>", ":=", "=", ":", "：", "%3A", "%3a", "%3D", "%3d")
 _OF_MODELS: Final = (
     r"(?i)(?:\b|_)(?:max|min|per|first|last|next|prev|previous|input|output|total|stop|eos|bos|pad|unk|sep|mask|cls|"
     r"prompt|completion|special|image|audio|new|num|n|each|every|one|single|reasoning|cached|page|continuation)[ _-]?\Z"
@@ -92,7 +97,7 @@ def is_pair(hit: Hit) -> bool:
         return len(hit.value) >= 4 and not key.endswith("s")
     if _is_code(hit) or hit.value.lower() == key:
         return False
-    if separator in (":", "：", "==", "==="):
+    if separator in (":", "：", "==", "===", "->"):
         ended = re.match(r"\s*(?:\Z|[\n\r,;}\"'|<]|\\n)", hit.after) is not None
         return _looks_secret(hit.value) or hit.value.isdecimal() or (ended and separator in ":：")
     return True
@@ -109,13 +114,28 @@ def is_environment_key(hit: Hit) -> bool:
     return is_pair(hit) and re.fullmatch(r"[A-Za-z0-9+/=]{20,}", hit.value) is not None and _looks_secret(hit.value)
 
 
+def is_phrase(hit: Hit) -> bool:
+    """Whether four words are those of a key, and do not begin a sentence, which has small ones among its first."""
+    return not any(word in _NOT_VALUES for word in hit.value.lower().split()[:4])
+
+
+def is_braced(hit: Hit) -> bool:
+    """Whether what stands in braces is a value, as in ODBC, and not the name of a variable."""
+    return re.fullmatch(r"[\w.\[\]\"'!:()$ -]*", hit.value) is None
+
+
+def is_cell(hit: Hit) -> bool:
+    """Whether what stands in the next cell of a table is a secret."""
+    return _is_value(hit.value) and _looks_secret(hit.value)
+
+
 def is_told(hit: Hit) -> bool:
     """Whether a sentence tells a password: "the password is hunter2"."""
     lead = hit.text[: len(hit.text) - len(hit.value)].lower()
     verbless = lead.strip("\"'`“«„ \t").isalpha()
     if lead.startswith(("pin", "passcode", "otp")) and re.fullmatch(r"\d{4,8}\.?", hit.value):
         return not verbless
-    if not (_is_value(hit.value) and _looks_secret(hit.value)):
+    if not (_is_value(hit.value) and _looks_secret(hit.value)) or re.fullmatch(_REFERENCE, hit.value.rstrip("!.;")):
         return False
     if lead.startswith(("token", "secret", "api", "access")):
         return not verbless and len(hit.value) >= 6
@@ -181,7 +201,7 @@ def _is_code(hit: Hit) -> bool:
     called = hit.after[:1] in ("(", "[")
     if hit.value.isalnum():
         return called and hit.value[0].isalpha()
-    if re.fullmatch(_REFERENCE, hit.value) or (called and re.fullmatch(r"[A-Za-z_][\w.]*", hit.value)):
+    if re.fullmatch(_REFERENCE, hit.value.rstrip("!")) or (called and re.fullmatch(r"[A-Za-z_][\w.]*", hit.value)):
         return True
     return re.match(r"\s*[,)]", hit.after) is not None and re.fullmatch(_OWN_NAME, hit.value) is not None
 

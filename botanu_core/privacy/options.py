@@ -1,15 +1,23 @@
 """Checks what a `Scrubber` is made of. Each mistake is a `ConfigError` that names the option and the mend."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from botanu_core.errors import ConfigError
+from botanu_core.privacy.detectors import Detector
 from botanu_core.privacy.engine import Engine
 from botanu_core.privacy.lane import compiled
 from botanu_core.privacy.pattern import Pattern
 from botanu_core.privacy.patterns import PATTERNS
 
-__all__ = ["checked_detectors", "checked_key", "checked_names", "checked_patterns", "checked_replacement"]
+__all__ = [
+    "checked_detectors",
+    "checked_key",
+    "checked_names",
+    "checked_patterns",
+    "checked_replacement",
+    "checked_timeout",
+]
 
 _KEY_BYTES: Final = 16
 _MARK_LENGTH: Final = 64
@@ -52,11 +60,18 @@ def checked_key(key: bytes | None) -> bytes | None:
     return key
 
 
-def checked_detectors(detectors: Sequence[Callable[[str], str]]) -> tuple[Callable[[str], str], ...]:
+def checked_detectors(detectors: Sequence[Detector]) -> tuple[Detector, ...]:
     """The user's own functions."""
     if not isinstance(detectors, Sequence) or not all(callable(detector) for detector in detectors):
         raise ConfigError("detectors must be a sequence of functions from text to text: write detectors=[my_detector]")
     return tuple(detectors)
+
+
+def checked_timeout(timeout_s: float | None) -> float | None:
+    """How long a detector may take, if there is a limit."""
+    if timeout_s is not None and not (type(timeout_s) in (int, float) and 0 < timeout_s <= 60):
+        raise ConfigError(f"detector_timeout_s must lie above 0 and be at most 60 seconds, got {timeout_s!r:.80}")
+    return timeout_s
 
 
 def checked_patterns(extra: Sequence[Pattern]) -> tuple[Pattern, ...]:

@@ -13,7 +13,10 @@ from botanu_core.privacy.pattern import START, Hit, Pattern
 __all__ = ["ROWS"]
 
 _QUOTE: Final = r"""(?:\\*["'`]|&quot;|%22)"""
-_ASSIGN: Final = rf"{_QUOTE}?\]?\??[ \t]*(?:=>|:=|={{1,3}}|[:：]|%3[AaDd])[ \t]*"
+_ASSIGN: Final = (
+    rf"{_QUOTE}?\]?\??\*{{0,2}}(?:[ \t]\([^()\n]*\))?[ \t]*"
+    r"(?:=>|->|:=|={1,3}|::[ \t]|[:：]|%3[AaDd])\*{0,2}[ \t]*(?:(?:\w+\.)?Secret(?:Str|Bytes)?\()?"
+)
 # The triple quotes first: else two of them would be an empty value.
 _QUOTED: Final = (
     r"""(?:[bBrRuUfF@$]{1,2})?(?:\"""[^"]*|\\+"(?:[^"\\\n]|\\[^"\n])*|\\+'(?:[^'\\\n]|\\[^'\n])*"""
@@ -66,6 +69,40 @@ ROWS: Final = (
         ("cookie policy: strict", "cookie_consent=true", "assert response.cookies == {}"),
     ),
     _row(
+        named.is_tag,
+        rf"(?:{NAME}){_QUOTE}?:[ \t]*[|>][+-]?\d?[ \t]*\r?\n[ \t]+(?P<value>[^\r\n]+(?:\r?\n[ \t]+[^\s:]+\b)*)",
+        ("password: |\n    hunter2\n", "private_key: >-\n  abcdef\n  ghijkl\nnext: 1"),
+        ("password: |\n", "notes: |\n  all is well"),
+    ),
+    _row(
+        named.is_pair,
+        rf"(?:{NAME})\??[ \t]*:[ \t]*[A-Za-z_][\w.\[\]|<>]*[ \t]*=[ \t]*(?P<value>{_QUOTED})",
+        ('let token: string = "abc123def"', "password: Final[str] = 'hunter2'"),
+        ('token: str = ""', "password: str = input('Password: ')"),
+    ),
+    _row(
+        named.is_braced,
+        rf"(?:{NAME})=\{{(?P<value>[^{{}}\n]+)\}}",
+        ("UID=sa;PWD={Pw;23}",),
+        ("password={password}", "token={settings.token}", "password={user['password']}"),
+    ),
+    _row(
+        named.is_phrase,
+        rf"(?:pass(?:word|phrase)|passwort|mot de passe|contraseña|(?:seed|recovery)[ _-]phrase|mnemonic){_ASSIGN}"
+        r"(?P<value>[a-z]+(?:[ -][a-z]+){3,24})",
+        (
+            "passphrase: correct horse battery staple",
+            "seed phrase: witch collapse practice feed shame open despair creek",
+        ),
+        ("passphrase: must be at least eight characters", "password: choose one that you remember"),
+    ),
+    _row(
+        named.is_cell,
+        rf"(?:{NAME})[`* \t]*\|[`* \t]*(?P<value>[^\s|`]+)",
+        ("| password | hunter2 |", "| **api_key** | `abc123def` |"),
+        ("| password | string |", "password || default", "| token | required |"),
+    ),
+    _row(
         named.is_pair,
         rf"(?:{NAME}){_ASSIGN}(?P<value>{_QUOTED}|{_LIST}|{_BARE})",
         (
@@ -90,6 +127,13 @@ ROWS: Final = (
             "&quot;password&quot;:&quot;hunter2&quot;",
             "ssh_key=`abc`",
             "cvv: 123",
+            "**Password:** abc123def",
+            "Password (temporary): abc123def",
+            "password -> abc123def",
+            "userPassword:: cGFzc3dvcmQ=",
+            "password=SecretStr('abc123def')",
+            "SECRET_KEY_BASE=abc123def",
+            "lösenord: hemligt1",
         ),
         (
             "max_tokens=4096",
@@ -114,6 +158,13 @@ ROWS: Final = (
             '{"token": "Hello", "logprob": -0.3}',
             "secrets: 3 found",
             "password: ********",
+            "password=**",
+            "def next_token() -> str:",
+            "Token::Bearer",
+            "password=SecretStr('**********')",
+            "OPENAI_API_KEY=sk-...",
+            "apiKey: process.env.API_KEY!",
+            "headers={'Authorization': f'Bearer {token}'}",
         ),
     ),
     _row(

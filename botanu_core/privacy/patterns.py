@@ -6,17 +6,19 @@ that stands further up.
 
 from typing import Final
 
-from botanu_core.privacy import pairs, personal, tokens, vendor
+from botanu_core.privacy import digits, pairs, personal, tokens, vendor
 from botanu_core.privacy.engine import LaneRows
 from botanu_core.privacy.pattern import Hit, Pattern
 
 __all__ = ["LANES", "PATTERNS", "Hit", "Pattern"]
 
 LANES: Final[tuple[LaneRows, ...]] = (
-    (b"", tokens.ROWS + vendor.ROWS + personal.NUMBERS),
-    (b"", pairs.ROWS + tokens.SCHEMES + personal.NAMED),
+    (b"", tokens.ROWS + vendor.ROWS + digits.NUMBERS + personal.IPS),
+    (b"", pairs.ROWS + tokens.SCHEMES + digits.NAMED),
     (b"@", tokens.LOGINS + personal.ADDRESSES),
     (b"%", personal.ENCODED),
+    (b"&", personal.ENTITIES),
+    (b"\\u0040", personal.ESCAPED),
 )
 """Rows that are searched for together, and what each of their hits holds."""
 

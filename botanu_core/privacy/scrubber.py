@@ -6,13 +6,14 @@ Importing this is cheap. The table, the engine and `re2` are loaded with the fir
 import functools
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from botanu_core.log import warn_once
 
 if TYPE_CHECKING:
-    from botanu_core.privacy.engine import Engine, Found, LaneRows
+    from botanu_core.privacy.detectors import Detector
+    from botanu_core.privacy.engine import Engine, Found, LaneRows, Region
     from botanu_core.privacy.pattern import Pattern
     from botanu_core.privacy.structure import Plain
 
@@ -28,6 +29,8 @@ _LOOKAHEAD: Final = 4096
 _ROUNDS: Final = 3
 # What is found further apart than this does not make a new hit together.
 _FAR: Final = 64
+# What is further away from a mark has nothing to do with it.
+_AROUND: Final = 512
 _HIDDEN: Final = "[SECRET]"
 
 
@@ -41,6 +44,8 @@ def _after_fork_in_child() -> None:
     _Forks.count += 1
     if (re2 := sys.modules.get("re2")) is not None:
         re2.purge()  # else compiling again would only give back what was compiled before
+    if (detectors := sys.modules.get("botanu_core.privacy.detectors")) is not None:
+        detectors.begin_in_child()
 
 
 if hasattr(os, "register_at_fork"):
@@ -53,7 +58,15 @@ class Scrubber:
     The patterns are compiled with the first text, which takes some 20 ms.
     """
 
-    __slots__ = ("_detectors", "_disabled", "_engine", "_extra", "_pseudonym_key", "_replacement")
+    __slots__ = (
+        "_detector_timeout_s",
+        "_detectors",
+        "_disabled",
+        "_engine",
+        "_extra",
+        "_pseudonym_key",
+        "_replacement",
+    )
 
     def __init__(
         self,
@@ -62,7 +75,8 @@ class Scrubber:
         extra: "Sequence[Pattern]" = (),
         replacement: str | None = None,
         pseudonym_key: bytes | None = None,
-        detectors: Sequence[Callable[[str], str]] = (),
+        detectors: "Sequence[Detector]" = (),
+        detector_timeout_s: float | None = None,
     ) -> None:
         """Check the options.
 
@@ -72,8 +86,10 @@ class Scrubber:
             replacement: One text instead of each pattern's label.
             pseudonym_key: At least 16 secret bytes. Labels then carry a keyed hash of the value, such as
                 ``[EMAIL:3f9a2c41d07b]``: the same value gets the same one, and nobody without the key can tell which.
-            detectors: Called one after the other on what is left, for what no pattern can find. If one raises,
-                or returns no text, the text is withheld.
+            detectors: Called one after the other on what is left, for what no pattern can find. Each takes a text and
+                gives it back without what it found, or says where that is: ``(start, end)``, ``(start, end, kind)`` or
+                objects with `start`, `end` and `entity_type`. If one raises or gives nonsense, the text is withheld.
+            detector_timeout_s: Seconds that each may take, beyond which the text is withheld; `None`: no limit.
 
         Raises:
             ConfigError: An option is wrong; the message names it and the mend.
@@ -82,7 +98,8 @@ class Scrubber:
         self._extra: tuple[Pattern, ...] = ()
         self._replacement: str | None = None
         self._pseudonym_key: bytes | None = None
-        self._detectors: tuple[Callable[[str], str], ...] = ()
+        self._detectors: tuple[Detector, ...] = ()
+        self._detector_timeout_s: float | None = None
         self._engine: tuple[int, Engine] | None = None
         if disabled or extra or detectors or replacement is not None or pseudonym_key is not None:
             from botanu_core.privacy import options
@@ -92,6 +109,7 @@ class Scrubber:
             self._replacement = options.checked_replacement(replacement, pseudonym_key)
             self._pseudonym_key = options.checked_key(pseudonym_key)
             self._detectors = options.checked_detectors(detectors)
+            self._detector_timeout_s = options.checked_timeout(detector_timeout_s)
 
     def __repr__(self) -> str:
         """Says nothing of the key."""
@@ -130,33 +148,40 @@ class Scrubber:
 
     def _scrub(self, text: str, window: int) -> str:
         too_long = len(text) > window
-        found, again = self._find(text[: window + _LOOKAHEAD] if too_long else text, window if too_long else None)
+        found, near = self._find(text[: window + _LOOKAHEAD] if too_long else text, window if too_long else None)
         if too_long:
             text = text[: max(window, found[-1].end if found else 0)]
         if found:
-            text = self._without(text, found, again or _touch(text, found))
-        for detector in self._detectors:
-            text = detector(text)
-            if not isinstance(text, str):
-                raise TypeError("a detector returned no text")
+            text = self._without(text, found, near)
+        if self._detectors:
+            from botanu_core.privacy.detectors import applied  # only here: few have one
+
+            for detector in self._detectors:
+                text = applied(detector, text, self._mark_of_kind, self._detector_timeout_s)
         return text + CUT if too_long else text
 
-    def _without(self, text: str, found: "list[Found]", again: bool) -> str:
-        """`text` without what was found; if `again`, what only shows once that is gone goes, too."""
-        text = self._replaced(text, found)
-        for _ in range(_ROUNDS if again else 0):
-            found, _again = self._find(text)
-            if not found:
+    def _without(self, text: str, found: "list[Found]", near: set[int]) -> str:
+        """`text` without what was found, and without what only shows once that is gone."""
+        for _ in range(_ROUNDS):
+            doubtful = near | _touching(text, found)
+            text, marks = self._replaced(text, found)
+            if not doubtful:
                 break
-            text = self._replaced(text, found)
+            found, near = self._find(text, regions=_around(text, [marks[index] for index in sorted(doubtful)]))
+            if not found:
+                return text
+        else:
+            text, _ = self._replaced(text, found)
         return text
 
-    def _find(self, text: str, limit: int | None = None) -> "tuple[list[Found], bool]":
+    def _find(
+        self, text: str, limit: int | None = None, regions: "Sequence[Region] | None" = None
+    ) -> "tuple[list[Found], set[int]]":
         engine = self._engine
         if engine is None or engine[0] != _Forks.count:
             # Two threads may both compile; the result is the same.
             engine = self._engine = (_Forks.count, self._compiled())
-        return engine[1].find(text, limit)
+        return engine[1].find(text, limit, regions)
 
     def _compiled(self) -> "Engine":
         from botanu_core.privacy.engine import Engine
@@ -169,14 +194,19 @@ class Scrubber:
         marks = {row.label for _, rows in lanes for row in rows}
         return Engine(lanes, {WITHHELD, self._replacement or _HIDDEN} | marks)
 
-    def _replaced(self, text: str, found: "list[Found]") -> str:
+    def _replaced(self, text: str, found: "list[Found]") -> "tuple[str, list[Region]]":
+        """`text` with a mark in place of each thing found, and where the marks are."""
         pieces: list[str] = []
-        position = 0
+        marks: list[Region] = []
+        position = size = 0
         for start, end, pattern in found:
-            pieces += (text[position:start], self._mark(pattern, text[start:end]))
+            mark = self._mark(pattern, text[start:end])
+            pieces += (text[position:start], mark)
+            size += start - position
+            marks.append((size, size := size + len(mark)))
             position = end
         pieces.append(text[position:])
-        return "".join(pieces)
+        return "".join(pieces), marks
 
     def _mark(self, pattern: "Pattern", value: str) -> str:
         """What stands in place of a value."""
@@ -185,6 +215,14 @@ class Scrubber:
         if self._pseudonym_key is None:
             return pattern.label
         return _with_pseudonym(pattern.label, self._pseudonym_key, pattern.name, pattern.same(_normal(value)))
+
+    def _mark_of_kind(self, kind: str, value: str) -> str:
+        """What stands in place of what a detector found."""
+        if self._replacement is not None:
+            return self._replacement
+        if self._pseudonym_key is None:
+            return f"[{kind}]"
+        return _with_pseudonym(f"[{kind}]", self._pseudonym_key, kind.lower(), _normal(value))
 
     def _hide(self, value: str | None) -> str:
         """What stands in place of a value whose name says that it is secret; `None` is one without a text."""
@@ -209,14 +247,28 @@ def _with_pseudonym(label: str, key: bytes, kind: str, value: str) -> str:
     return f"{label[:-1]}:{digest[:6].hex()}{label[-1]}"
 
 
-def _touch(text: str, found: "list[Found]") -> bool:
-    """Whether things found border on a letter, a digit or each other: without them, something else may begin there."""
+def _touching(text: str, found: "list[Found]") -> set[int]:
+    """Which things found border on a letter, a digit or each other: without them, something else may begin there."""
+    touching: set[int] = set()
     previous = -_FAR
-    for start, end, _ in found:
+    for index, (start, end, _) in enumerate(found):
         if start - previous < _FAR or text[end : end + 1].isalnum() or text[max(0, start - 1) : start].isalnum():
-            return True
+            touching.add(index)
         previous = end
-    return False
+    return touching
+
+
+def _around(text: str, marks: "Sequence[Region]") -> "list[Region]":
+    """Where to look again: at what stands around these marks, from a blank on."""
+    regions: list[Region] = []
+    for start, end in marks:
+        begin = max(start - _AROUND, 0)
+        begin = max(text.rfind(" ", max(begin - _AROUND, 0), begin), begin - _AROUND, 0)
+        if regions and begin <= regions[-1][1]:
+            regions[-1] = (regions[-1][0], end + _AROUND)
+        else:
+            regions.append((begin, end + _AROUND))
+    return regions
 
 
 @functools.cache

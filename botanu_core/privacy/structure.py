@@ -5,8 +5,10 @@ a method of a foreign object: its `__repr__`, `__str__` or `__iter__` may be slo
 """
 
 import enum
+from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
+from time import monotonic
 from types import MemberDescriptorType
 from typing import Any, Final, TypeAlias
 
@@ -20,6 +22,8 @@ Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | 
 _DEPTH: Final = 12
 _ITEMS: Final = 10_000
 _ITEMS_EACH: Final = 1_000
+# What the patterns need for all the characters is a tenth of it; detectors may need any time.
+_SECONDS: Final = 1.0
 _CHARACTERS: Final = 1 << 20
 _NAME_LENGTH: Final = 256
 # Below this, a number is no card, phone or account.
@@ -31,7 +35,9 @@ _WRITTEN: Final = words(
     "pathlib.PosixPath pathlib.PurePosixPath pathlib.WindowsPath pathlib.PureWindowsPath ipaddress.IPv4Address "
     "ipaddress.IPv6Address zoneinfo.ZoneInfo"
 )
-_SEQUENCES: Final = (list, tuple, set, frozenset)
+_SEQUENCES: Final = (list, tuple, set, frozenset, deque)
+# Libraries whose objects may be asked for their shape: that costs nothing, and tells nothing.
+_ARRAYS: Final = words("numpy pandas polars torch jax jaxlib tensorflow cupy")
 
 
 def scrubbed_value(value: object, scrub: Callable[[str, int], str], hide: Callable[[str | None], str]) -> Plain:
@@ -51,11 +57,12 @@ class _Walk:
     It asks for the type of a value, never `isinstance`: that looks at `__class__`, which wakes lazy objects up.
     """
 
-    __slots__ = ("_characters", "_hide", "_items", "_scrub")
+    __slots__ = ("_characters", "_hide", "_items", "_scrub", "_until")
 
     def __init__(self, scrub: Callable[[str, int], str], hide: Callable[[str | None], str]) -> None:
         self._scrub, self._hide = scrub, hide
         self._items, self._characters = _ITEMS, _CHARACTERS
+        self._until = monotonic() + _SECONDS
 
     def plain(self, value: Any, depth: int) -> Plain:
         """One value, of which `depth` levels may follow."""
@@ -85,16 +92,29 @@ class _Walk:
         name = _name_of(kind)
         if name in _WRITTEN:
             return self._text(str(value)[:_NAME_LENGTH])
+        if name.partition(".")[0] in _ARRAYS:
+            return self._array(value, name, depth)
         fields = _fields_of(value, kind)
         return f"<{name[:_NAME_LENGTH]}>" if fields is None else self._mapping(fields, len(fields), depth - 1)
+
+    def _array(self, value: Any, name: str, depth: int) -> Plain:
+        """A number of numpy's as one of Python's; of an array, a frame or a tensor its shape alone."""
+        shape = getattr(value, "shape", None)
+        if shape == () and hasattr(value, "item"):
+            return self.plain(value.item(), depth - 1)
+        return f"<{name[:_NAME_LENGTH]}>" if shape is None else f"<{name[:_NAME_LENGTH]} {tuple(shape)!r:.64}>"
+
+    def _is_spent(self) -> bool:
+        """Whether no further item may be looked at; else it is one less."""
+        self._items -= 1
+        return self._items < 0 or monotonic() > self._until
 
     def _mapping(self, items: list[tuple[Any, Any]], size: int, depth: int) -> dict[str, Plain]:
         out: dict[str, Plain] = {}
         labelled = _is_labelled_secret(items)
         for key, value in items:
-            if self._items <= 0:
+            if self._is_spent():
                 break
-            self._items -= 1
             name = _text_of(key)
             secret = is_secret_name(name) or (labelled and name == "value")
             out[self._unused(name, out)] = self._secret(value, name, depth) if secret else self.plain(value, depth)
@@ -107,9 +127,8 @@ class _Walk:
             return [self._text(_text_of(items[0])), self._secret(items[1], "", depth)]
         out: list[Plain] = []
         for item in items:
-            if self._items <= 0:
+            if self._is_spent():
                 break
-            self._items -= 1
             out.append(self.plain(item, depth))
         if len(out) < size:
             out.append(f"[{size - len(out)} more]")

@@ -16,18 +16,36 @@ _JWT: Final = "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxMjM0NTY3ODkwIn0." + "dozjgN
 
 _BETWEEN: Final = r"""(?:\s|\\+[nrt]|["',+>|#*-]{1,3}\s)*"""
 _PEM: Final = (
-    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
-    rf"(?:{_BETWEEN}(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset): ?[\w.,:;()/+ -]*)*"
+    r"-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}"
+    rf"(?:{_BETWEEN}(?:Proc-Type|DEK-Info|Version|Comment|Subject|Hash|Charset): ?[\w.,:;()/+@\" -]*)*"
     rf"(?:{_BETWEEN}[A-Za-z0-9+/]{{16}}[A-Za-z0-9+/=]*)*"
     rf"(?:{_BETWEEN}[A-Za-z0-9+/]{{0,64}}={{0,2}}(?:{_BETWEEN}=[A-Za-z0-9+/]{{4}})?"
-    rf"{_BETWEEN}-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?"
+    rf"{_BETWEEN}-{{4,5}} ?END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{{4,5}})?"
 )
+
+
+# As PuTTY writes it; behind the public half.
+_PUTTY: Final = (
+    rf"Private-Lines: ?\d+(?P<value>(?:{_BETWEEN}[A-Za-z0-9+/]{{16}}[A-Za-z0-9+/=]*)+"
+    rf"(?:{_BETWEEN}[A-Za-z0-9+/]+={{1,2}})?)"
+)
+# "-----BEGIN " in base64, as Kubernetes keeps it.
+_WRAPPED_PEM: Final = r"LS0tLS1CRUdJTiB[A-Za-z0-9+/]{20,}={0,2}"
+
+
+def _is_wrapped_private_key(value: str) -> bool:
+    """Whether what base64 holds begins as a private key does, and not as a certificate."""
+    from base64 import b64decode  # only here: few texts hold one
+
+    return b"PRIVATE KEY" in b64decode(value[:64])
 
 
 def _is_bearer(value: str) -> bool:
     """Whether what follows "Bearer" is a token and not a word of the sentence."""
     if "realm=" in value or (len(value) < 24 and re.fullmatch(r"[A-Za-z]?[a-z]+(?:[-/][a-z]+)*[.:]?", value)):
         return False
+    if re.fullmatch(r"[A-Z]+(?:_[A-Z]+)+", value):
+        return False  # YOUR_API_KEY
     return len(value) >= 24 or re.search(r"\d", value) is not None or re.search(r"[a-z][A-Z]|[._]\w", value) is not None
 
 
@@ -51,6 +69,11 @@ def _is_login(hit: Hit) -> bool:
     return re.fullmatch(r"(?:\$[A-Z_]+|\*+|%s|x{3,})", password) is None
 
 
+def _is_no_number(value: str) -> bool:
+    """Whether it is no port."""
+    return not value.isdecimal()
+
+
 ROWS: Final = (
     Pattern(
         name="private_key",
@@ -61,6 +84,8 @@ ROWS: Final = (
             "-----BEGIN " + f"RSA PRIVATE KEY-----\\n{_B64}\\nQk0=\\n-----END RSA PRIVATE KEY-----\\n",
             "-----BEGIN " + f"RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A1B\n\n{_B64}",
             "-----BEGIN " + f"OPENSSH PRIVATE KEY-----\n{_B64}\n-----END OPENSSH PRIVATE KEY-----",
+            "---- BEGIN "
+            + f'SSH2 ENCRYPTED PRIVATE KEY ----\nComment: "x"\n{_B64}\n---- END SSH2 ENCRYPTED PRIVATE KEY ----',
             "-----BEGIN " + f"PGP PRIVATE KEY BLOCK-----\n\n{_B64}\n=aB3d\n-----END PGP PRIVATE KEY BLOCK-----",
         ),
         counterexamples=(
@@ -68,6 +93,21 @@ ROWS: Final = (
             f"-----BEGIN CERTIFICATE-----\n{_B64}\n-----END CERTIFICATE-----",
             "the private key begins with five dashes",
         ),
+    ),
+    Pattern(
+        name="private_key",
+        label="[PRIVATE_KEY]",
+        regex=_PUTTY,
+        examples=(f"Private-Lines: 2\n{_B64}\n{_B64[:40]}aa==\nPrivate-MAC: 0a1b2c3d",),
+        counterexamples=("Private-Lines: 2", f"Public-Lines: 1\n{_B64}"),
+    ),
+    Pattern(
+        name="private_key",
+        label="[PRIVATE_KEY]",
+        regex=_WRAPPED_PEM,
+        check=_is_wrapped_private_key,
+        examples=("tls.key: " + "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1JSUV2Z0lCQURBTkJna3Foa2lH",),
+        counterexamples=("tls.crt: " + "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUQxekNDQXIrZ0F3SUJBZ0lV",),
     ),
     Pattern(
         name="jwt",
@@ -112,9 +152,27 @@ SCHEMES: Final = (
             "docker run -u 1000:1000 x",
         ),
     ),
+    Pattern(
+        name="credentials",
+        label="[CREDENTIALS]",
+        regex=(
+            r"""\b(?:(?:mysql\w*|mariadb\w*|sshpass|mongo\w*)\s(?:[^\n|;&]*?\s)?-p|redis-cli\s(?:[^\n|;&]*?\s)?-a|"""
+            r"""(?:sqlcmd|bcp)\s(?:[^\n|;&]*?\s)?-P)\s?["']?(?P<value>[^\s"'$<-][^\s"']{3,})"""
+        ),
+        check=_is_no_number,
+        examples=("mysql -uroot -pS3cret123 db", "sshpass -p hunter2 ssh x", "redis-cli -h db -a s3cret ping"),
+        counterexamples=("mysql -u root -p", "mongosh -p $PASSWORD", "mysql -P 3306", "sshpass -p 3306"),
+    ),
 )
 
 LOGINS: Final = (
+    Pattern(
+        name="credentials",
+        label="[CREDENTIALS]",
+        regex=r":(?:thin|oci\d?):(?P<value>\w+/[^\s@\"']+)@",
+        examples=("jdbc:oracle:thin:scott/t1ger@db:1521:orcl",),
+        counterexamples=("jdbc:oracle:thin:@db:1521:orcl", "jdbc:oracle:thin:/@tns"),
+    ),
     Pattern(
         name="credentials",
         label="[CREDENTIALS]",

@@ -15,7 +15,19 @@ _HEX: Final = "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9"
 
 
 def _row(name: str, label: str, regex: str, *examples: str, not_these: tuple[str, ...] = ()) -> Pattern:
-    return Pattern(name=name, label=label, regex=f"{START}(?:{regex})", examples=examples, counterexamples=not_these)
+    return Pattern(
+        name=name,
+        label=label,
+        regex=f"{START}(?:{regex})",
+        check=_is_filled_in,
+        examples=examples,
+        counterexamples=not_these,
+    )
+
+
+def _is_filled_in(key: str) -> bool:
+    """Whether it is a key, and not the pattern of one: `ghp_xxxxxxxx…`."""
+    return len(set(key[-16:].lower())) > 3
 
 
 def _is_sk_key(hit: Hit) -> bool:
@@ -33,7 +45,7 @@ ROWS: Final = (
         "aws", "[AWS_KEY]",
         r"(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|ANVA|AIPA|ABIA|ACCA)[A-Z0-9]{16}\b",
         "AKIA" + "IOSFODNN7EXAMPLE", "id=" + "ASIA" + "Y34FZKBOKMUTVV7A", "\\n" + "AKIA" + "IOSFODNN7EXAMPLE",
-        not_these=("AKIA", "AKIAIOSFODNN", "ASIAN MARKETS ARE UP TODAY"),
+        not_these=("AKIA", "AKIAIOSFODNN", "AKIA" + "X" * 16, "ASIAN MARKETS ARE UP TODAY"),
     ),
     _row(
         "google", "[GOOGLE_KEY]",
@@ -46,11 +58,11 @@ ROWS: Final = (
         r"gh[pousr]_[A-Za-z0-9]{20}\w*|github_pat_\w{20,}",
         "ghp_" + _TAIL[:36], "gho_" + _TAIL[:36], "ghu_" + _TAIL[:36], "ghs_" + _TAIL[:36], "ghr_" + _TAIL[:36],
         "github_pat_" + _TAIL[:22] + "_" + _TAIL[:59],
-        not_these=("ghp_short", "github_pat_", "ghs_status"),
+        not_these=("ghp_short", "github_pat_", "ghs_status", "ghp_" + "x" * 36),
     ),
     _row(
         "gitlab", "[GITLAB_TOKEN]",
-        r"gl(?:pat|ptt|dt|rt|cbt|soat|ft|imt|agent|oas|ffct)-[\w.-]{20,}|GR1348941[\w-]{20,}",
+        r"gl(?:pat|ptt|dt|rtr?|cbt|soat|ft|imt|agent|oas|ffct|wt)-[\w.-]{20,}|GR1348941[\w-]{20,}",
         "glpat-" + _TAIL[:20], "gldt-" + _TAIL[:20],
         not_these=("glpat-", "gldt-short"),
     ),
@@ -126,7 +138,7 @@ ROWS: Final = (
         r"|dapi[0-9a-f]{32}|lin_api_[A-Za-z0-9]{30,}|ntn_[A-Za-z0-9]{30,}|secret_[A-Za-z0-9]{40,}"
         r"|hv[sbr]\.[\w-]{20,}|ls(?:v2)?_?_(?:pt|sk)_[\w]{20,}|pcsk_\w{30,}|sbp_[0-9a-f]{40}|NRAK-[A-Z0-9]{27}"
         r"|sntrys_[\w=+/-]{30,}|glsa_\w{30,}|glc_[\w=+/-]{30,}|key-[0-9a-f]{32}\b"
-        r"|sq0(?:atp|csp)-[\w-]{20,}|(?:SK|AC)[0-9a-f]{32}\b|\d{8,10}:AA[\w-]{33}|AGE-SECRET-KEY-1[A-Z0-9]{50,}"
+        r"|sq0(?:atp|csp)-[\w-]{20,}|(?:SK|AC)[0-9a-f]{32}(?::[0-9a-f]{32})?\b|\d{8,10}:AA[\w-]{33}|AGE-SECRET-KEY-1[A-Z0-9]{50,}"
         r"|[MNO][A-Za-z0-9]{23,27}\.[\w-]{6}\.[\w-]{27,38}\b|dckr_(?:pat|oat)_[\w-]{20,}|ATATT3[\w=-]{50,}"
         r"|discord(?:app)?\.com/api/webhooks/\d+/[\w-]{20,}|phc_[A-Za-z0-9]{40,}|re_[A-Za-z0-9]{8,}_[A-Za-z0-9]{20,}",
         "SG." + _TAIL[:22] + "." + _TAIL[:43], "dop_v1_" + _HEX, "shpat_" + _HEX[:32], "gsk_" + _TAIL[:52],
@@ -134,5 +146,22 @@ ROWS: Final = (
         "123456789:" + "AA" + _TAIL[:33], "https://discord.com/api/" + "webhooks/123456789012345678/" + _TAIL,
         "xai-" + _TAIL + _TAIL[:16], "key-" + _HEX[:32],
         not_these=("SG.1.2", "secret_sauce", "gsk_", "key-value", "ACME"),
+    ),
+    _row(
+        "vendor", "[VENDOR_KEY]",
+        r"PMAK-[0-9a-f]{24}-[0-9a-f]{30,}|fig[du]_[\w-]{30,}|rubygems_[0-9a-f]{40,}|CFPAT-[\w-]{40,}|nvapi-[\w-]{40,}"
+        r"|pscale_(?:tkn|pw|oauth)_[\w=.-]{30,}|dt0[a-z]\d\d\.[A-Z0-9]{24}\.[A-Z0-9]{60,}|EZ[AT]K[A-Za-z0-9]{50,}"
+        r"|shippo_(?:live|test)_[0-9a-f]{40}|pul-[0-9a-f]{40}|ops_eyJ[\w=+/-]{40,}|f(?:o1|m[12])_[\w=+/,-]{40,}"
+        r"|tskey-\w+-[\w-]{20,}|nfp_\w{30,}|vercel_blob_rw_\w{20,}|tfp_[\w-]{20,}|\w{14}\.atlasv1\.[\w-]{60,}"
+        r"|AT(?:CTT3|BB)[\w=-]{24,}|BBDC-[\w+/-]{40,}|dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{40,}|HRKU-[\w-]{36,}"
+        r"|xkeysib-[0-9a-f]{64}-\w{16}|sl\.[\w-]{100,}|pnu_\w{36}|rdme_\w{60,}|sntryu_[0-9a-f]{60,}|sgp_[\w-]{40,}"
+        r"|pat[A-Za-z0-9]{14}\.[0-9a-f]{64}|tgp_v1_[\w-]{40,}|fc-[0-9a-f]{32}\b|e2b_[0-9a-f]{40}|sb_secret_[\w-]{20,}"
+        r"|ABSK[A-Za-z0-9+/]{80,}=*|bedrock-api-key-[\w+/=-]{40,}|LTAI[A-Za-z0-9]{20}\b|AKID[A-Za-z0-9]{32}\b|AQVN[\w-]{35,}"
+        r"|EAA[A-Za-z0-9]{40,}|[sp]k\.eyJ[\w-]{20,}\.[\w-]{20,}|ph[sx]_\w{40,}|duffel_(?:live|test)_[\w=-]{40,}|aio_\w{28}\b"
+        r"|CLOJARS_[0-9a-f]{60}|FLWSECK(?:_TEST)?-[\w-]{20,}|wandb_v1_\w{40,}|eyJrIjoi[\w=+/-]{60,}|NR(?:II|IQ)-[\w-]{32}",
+        "PMAK-" + _HEX[:24] + "-" + _HEX[:34], "figd_" + _TAIL[:40], "rubygems_" + _HEX[:48], "nvapi-" + _TAIL,
+        "dp.st.prd." + _TAIL[:43], "tskey-auth-" + _TAIL[:12] + "-" + _TAIL[:32], "EAA" + _TAIL, "fc-" + _HEX[:32],
+        "ops_" + "eyJ" + _TAIL, "xkeysib-" + _HEX + "-" + _TAIL[:16], "pat" + _TAIL[:14] + "." + _HEX,
+        not_these=("figd_x", "rubygems_mirror", "sl.alpha", "pul-request", "EAAA", "patient.0a1b", "fc-barcelona"),
     ),
 )  # fmt: skip

@@ -12,9 +12,11 @@ from opentelemetry.trace import Span
 from opentelemetry.trace import get_current_span as _otel_current_span
 
 from botanu_core import semconv as sc
+from botanu_core import settings
 from botanu_core.ledger.explain import Explanation, explanation_of
 from botanu_core.log import warn_once
 from botanu_core.model.outcome import STATUSES, Outcome
+from botanu_core.model.pseudonym import known_as
 from botanu_core.model.run import RUN_MEMBERS, clean
 from botanu_core.privacy.content import safe_text
 from botanu_core.runtime import billing, guard
@@ -119,6 +121,7 @@ def set_business_context(
         run = current_run()
         if run is not None:
             run.set_business(customer, **business)
+        customer = known_as(customer, settings.current()) if customer is not None else None
         _write(run, {**business, sc.CUSTOMER_ID: customer} if customer is not None else business)
     except Exception as error:
         guard.failed("set_business_context", error)

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Gene
 from contextvars import Context, copy_context
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
-__all__ = ["Around", "decorated"]
+__all__ = ["Around", "Awaited", "decorated"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -119,14 +119,14 @@ def _async_generator(around: Around, function: Callable[..., AsyncGenerator[Any,
             step: Any = _first(body)
             while True:
                 try:
-                    item = await _Awaited(context, step)
+                    item = await Awaited(context, step)
                 except StopAsyncIteration:
                     break
                 around.each(state, item)
                 try:
                     step = body.asend((yield item))
                 except GeneratorExit:
-                    await _Awaited(context, body.aclose())
+                    await Awaited(context, body.aclose())
                     raise
                 except BaseException as error:
                     step = body.athrow(error)
@@ -175,7 +175,7 @@ class _Steps(Generator[Any, Any, Any]):
         self.context.run(self.steps.close)
 
 
-class _Awaited:
+class Awaited:
     """Awaits `awaitable` with each of its steps in `context`."""
 
     __slots__ = ("awaitable", "context")

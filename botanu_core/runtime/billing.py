@@ -10,17 +10,15 @@ from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
-from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
+from opentelemetry.trace import Span, SpanContext
 
 from botanu_core import semconv as sc
 from botanu_core import settings
 from botanu_core.ledger.entry import Kind, LedgerEntry, entry_id_of, quality_of
-from botanu_core.ledger.run_ledger import Call, RunLedger, settle_all
+from botanu_core.ledger.run_ledger import Call, RunLedger, undecided
 from botanu_core.ledger.sighting import Sighting
 from botanu_core.pricing.cost import UNPRICED, Cost
 from botanu_core.runtime import guard, telemetry
-from botanu_core.runtime.current import SPAN_KEY
 
 __all__ = [
     "Billed", "called_from", "closed", "end_call", "end_told", "open_call", "open_spans", "outside", "publish", "reset",
@@ -74,6 +72,10 @@ class OpenSpans:
         """The same, and forget it."""
         return self._calls.pop(span_id, None)
 
+    def calls(self) -> list[Call]:
+        """All that are remembered."""
+        return list(self._calls.values())
+
 
 open_spans: Final = OpenSpans()
 
@@ -114,8 +116,16 @@ def settle(*, everything: bool) -> None:
     Args:
         everything: Also what waits in runs that are still open.
     """
-    _end_all_told(_outside.ledger)
-    publish(settle_all() if everything else _outside.ledger.settle())
+    if everything:
+        for call in open_spans.calls():
+            if call.is_open and call.teller is not None and call.span is None:
+                call.teller.give_up()  # a stream that nobody reads any more, or a call in another thread
+    for ledger in undecided() if everything else (_outside.ledger,):
+        for call in tuple(ledger.told.values()):
+            # Where the span is still written on, its end will be heard.
+            if everything or not call.span.is_recording():
+                end_told(call, None)
+        publish(ledger.settle())
 
 
 def open_call(run: Billed | None, span_id: int, parent_id: int, step: str | None = None) -> Call:
@@ -127,6 +137,8 @@ def open_call(run: Billed | None, span_id: int, parent_id: int, step: str | None
         parent_id: That of the span around it, or 0.
         step: The step that it is in; without one that of the call around it.
     """
+    if span_id == parent_id:  # no span of its own: what makes none hands the one around it on
+        span_id = 0
     around = open_spans.get(parent_id)
     if (around is None or not around.is_open) and (hinted := _called_from.get()) is not None:
         around = hinted()
@@ -147,6 +159,9 @@ class Teller(Protocol):
     def sighting(self) -> Sighting:
         """What is known by now."""
 
+    def give_up(self) -> None:
+        """End the call with that: the process ends."""
+
 
 def told_on(span: Span, run: Billed | None, teller: Teller) -> None:
     """A model call was told of on a span that is not ours. It is booked when the span ends, or else its run.
@@ -159,33 +174,40 @@ def told_on(span: Span, run: Billed | None, teller: Teller) -> None:
     span_id = span.get_span_context().span_id
     inside = open_spans.get(span_id)
     if inside is not None and inside.span_id == span_id:
-        if inside.span is not None:
+        if inside.span is None:
+            return  # an instrumentation's own model call, which is read when it ends
+        before, said = inside.teller.sighting().response_id, teller.sighting().response_id
+        if before is None or said is None or before == said:
             inside.teller = teller
-        return  # else an instrumentation's own model call, which is read when it ends
+            return
+        end_told(inside, None)  # one after the other, on one span
+        inside = inside.above
     ledger = run.ledger() if run is not None else _outside.ledger
     call = ledger.open(inside, span_id=span_id, run=run)
     call.step = (getattr(span, "attributes", None) or {}).get(sc.STEP)
-    call.teller = teller
+    call.teller, call.span = teller, span
     open_spans.put(span_id, call)
     if len(ledger.told) >= _MOST_TOLD:
         end_told(next(iter(ledger.told.values())), None)
-    ledger.told[span_id] = call
-    call.span = span
+    publish(ledger.tell(call))
 
 
 def end_told(call: Call, duration_s: float | None) -> dict[str, Any]:
     """Book a call that was told of on somebody else's span; what is returned is on the span, if it is still open."""
     span = call.span
     call.ledger.told.pop(call.span_id, None)
+    span_context = span.get_span_context()
     said = end_call(
         call,
         call.teller.sighting(),
         name=getattr(span, "name", ""),
-        span_context=span.get_span_context(),
+        span_context=span_context,
         duration_s=duration_s,
     )
     call.span = None
     if span.is_recording():
+        if duration_s is None:
+            open_spans.put(call.span_id, call)  # the span goes on, and is not read again when it ends
         span.set_attributes(said)
     return said
 
@@ -200,14 +222,18 @@ def _price_of(seen: Sighting, run: Billed | None) -> Cost:
         return _CACHE_HIT
     if prices is None or (seen.error_type is not None and not seen.knows_usage):
         return UNPRICED  # a call that failed before it was answered
-    return prices.price(  # type: ignore[no-any-return]  # a `PriceBook`, which settings knows by a protocol
-        seen.usage,
-        seen.provider,
-        (seen.response_model or "", seen.request_model or ""),
-        customer=run.customer_id if run is not None else None,
-        context=seen.context,
-        provider_reported_cost=seen.reported_usd,
-    )
+    try:
+        return prices.price(  # type: ignore[no-any-return]  # a `PriceBook`, which settings knows by a protocol
+            seen.usage,
+            seen.provider,
+            (seen.response_model or "", seen.request_model or ""),
+            customer=run.customer_id if run is not None else None,
+            context=seen.context,
+            provider_reported_cost=seen.reported_usd,
+        )
+    except Exception as error:  # whatever it is, the call was made
+        guard.failed("price", error)
+        return UNPRICED
 
 
 def end_call(
@@ -233,7 +259,7 @@ def end_call(
     run: Billed | None = call.run
     cost = _price_of(seen, run)
     entry = LedgerEntry(
-        entry_id_of(run.run_id if run is not None else "", seen.response_id, span_context),
+        entry_id_of(run.run_id if run is not None else "", seen.response_id, span_context if call.span_id else None),
         "llm",
         name,
         _attributes_of(run, call.step),
@@ -245,7 +271,7 @@ def end_call(
     )
     call.teller = None
     counted = call.ledger.end(call, entry)
-    open_spans.take(span_context.span_id)
+    open_spans.take(call.span_id)
     if counted:
         publish(counted)
     said: dict[str, Any] = {}
@@ -295,7 +321,7 @@ def use_units(
     if cost is None:
         return {}
     entry = LedgerEntry(
-        entry_id_of(run.run_id if run is not None else "", None, span_context),
+        entry_id_of("", None, span_context, kind),
         kind,
         name,
         _attributes_of(run, step),
@@ -349,8 +375,7 @@ def publish(entries: Iterable[LedgerEntry]) -> None:
             if entry.is_unpriced:
                 _note_unpriced(entry)
             if emit is not None:
-                span: Span = NonRecordingSpan(entry.span_context)
-                emit(sc.LEDGER_ENTRY, entry.attributes(), Context({SPAN_KEY: span}))
+                emit(sc.LEDGER_ENTRY, entry.attributes, entry.span_context)
             if instruments is not None:
                 _add_up(instruments, entry)
         except Exception as error:

@@ -14,6 +14,7 @@ from botanu_core import semconv as sc
 from botanu_core import settings
 from botanu_core.ledger.run_ledger import RunLedger
 from botanu_core.model.outcome import Outcome, outcome_of
+from botanu_core.model.pseudonym import under_pseudonym
 from botanu_core.model.run import Run, clean, is_run_id
 from botanu_core.runtime import billing, guard, telemetry
 from botanu_core.runtime.arguments import checked_deadline, deadline_after
@@ -37,18 +38,22 @@ class RunContext:
     """
 
     __slots__ = (
-        "_errors", "_guests", "_ledger", "_lock", "_run", "_started_ns", "_suggested", "announces", "attributes",
-        "business", "carried", "ended", "joined", "outcome", "owns_span", "span",
+        "_errors", "_guests", "_ledger", "_lock", "_members", "_run", "_started_ns", "_suggested", "announces",
+        "attributes", "business", "carried", "ended", "joined", "outcome", "owns_span", "refused", "span",
     )  # fmt: skip
 
     def __init__(self, run: Run, *, joined: bool = False) -> None:
-        self._run = run
+        self._run = run = under_pseudonym(run)
         self._lock = threading.RLock()
         self._started_ns = time.time_ns()
         self._errors: dict[int, BaseException] = {}
+        self._members: tuple[Run, Mapping[str, str]] | None = None
         self.attributes: Mapping[str, str | int] = run.attributes()
         self.business: Mapping[str, str] = _NOTHING
         self.carried: Mapping[str, str] = _NOTHING  # members under `botanu.` that came with the run and are not its own
+        self.refused: tuple[
+            str, ...
+        ] = ()  # lines of the message that this run was opened for, and that it did not join
         self.joined = joined
         self.ended = False
         self.outcome = _NOTHING_SAID
@@ -125,6 +130,13 @@ class RunContext:
     def to_baggage(self) -> dict[str, str]:
         """The run as baggage members, unencoded: ``{"botanu.run_id": …, "botanu.workflow": …}``."""
         return self._run.members()
+
+    def members(self) -> Mapping[str, str]:
+        """The same, kept until the run changes: every activation and every call asks for it."""
+        kept = self._members
+        if kept is None or kept[0] is not self._run:
+            kept = self._members = (self._run, self._run.members())
+        return kept[1]
 
     # --- asking it ----------------------------------------------------------------------------------------------
 
@@ -218,6 +230,7 @@ class RunContext:
 
     def _take(self, run: Run) -> dict[str, str | int]:
         """Swap in `run`; readers see the old or the new attributes, never half of both. Returns what changed."""
+        run = under_pseudonym(run)
         attributes = {**run.attributes(), **self.business}
         changed = {key: value for key, value in attributes.items() if self.attributes.get(key) != value}
         self._run, self.attributes = run, attributes
@@ -357,17 +370,14 @@ class RunContext:
         """What only the opener says: the `botanu.run.completed` event, the counter and the histogram."""
         emit = telemetry.event_emitter()
         if emit is not None:
-            emit(
-                sc.RUN_COMPLETED,
-                {
-                    **self.attributes,
-                    **said,
-                    sc.RUN_STARTED_AT: self._started_ns,
-                    sc.RUN_ENDED_AT: self._started_ns + duration_ns,
-                    sc.RUN_DURATION_MS: duration_ns / 1e6,
-                },
-                Context({SPAN_KEY: self.span}),
-            )
+            completed = {
+                **self.attributes,
+                **said,
+                sc.RUN_STARTED_AT: self._started_ns,
+                sc.RUN_ENDED_AT: self._started_ns + duration_ns,
+                sc.RUN_DURATION_MS: duration_ns / 1e6,
+            }
+            emit(sc.RUN_COMPLETED, lambda: completed, self.span.get_span_context())
         # After the event, which bills are made from: a meter that fails costs the metric only.
         instruments = telemetry.instruments()
         if instruments is None:

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from botanu_core.runtime.context import RunContext
 
 __all__ = [
-    "BAGGAGE_KEY", "RUN_KEY", "SPAN_KEY", "STEP_KEY", "Activation", "activate", "current_run", "current_step",
-    "deactivate", "innermost", "reactivate", "restore", "run_attributes", "span_in", "without_step",
+    "BAGGAGE_KEY", "REFUSED_KEY", "RUN_KEY", "SPAN_KEY", "STEP_KEY", "Activation", "activate", "current_run",
+    "current_step", "deactivate", "innermost", "reactivate", "restore", "run_attributes", "span_in", "without_step",
 ]  # fmt: skip
 
 RUN_KEY: Final = otel.create_key("botanu-run")
 STEP_KEY: Final = otel.create_key("botanu-step")
+REFUSED_KEY: Final = otel.create_key("botanu-refused")
+"""The lines of a run that was refused: an adapter inside of another instrumentation meets them a second time."""
 # Where OpenTelemetry keeps the current span and the baggage, learnt from its public functions: with the keys in
 # hand, one new Context holds all three instead of one copy each.
 SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
@@ -106,10 +108,10 @@ def composed(run: "RunContext | None", span: Span, base: Context, step: str | No
         values[RUN_KEY] = run
         if settings.current().in_baggage:
             others = base.get(BAGGAGE_KEY)
-            members = run.run.members()
+            members = {**run.carried, **(others if isinstance(others, Mapping) else {}), **run.members()}
             if step is not None:
                 members[sc.STEP] = step
-            values[BAGGAGE_KEY] = {**run.carried, **(others if isinstance(others, Mapping) else {}), **members}
+            values[BAGGAGE_KEY] = members
     return Context(values)
 
 

@@ -14,14 +14,18 @@ from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Tracer, get_current_span
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Tracer, get_current_span
 
 from botanu_core import semconv as sc
 from botanu_core import settings
 from botanu_core.runtime import guard
+from botanu_core.runtime.current import SPAN_KEY
 from botanu_core.version import __version__
 
 __all__ = [
+    "SCHEMA",
+    "SCOPE",
+    "EmitEvent",
     "Instruments",
     "customer_label",
     "end_span",
@@ -37,8 +41,9 @@ __all__ = [
     "watch",
 ]
 
-_SCOPE: Final = "botanu"
-_SCHEMA: Final = "https://opentelemetry.io/schemas/1.37.0"
+SCOPE: Final = "botanu"
+"""Name of our tracer, meter and event logger."""
+SCHEMA: Final = "https://opentelemetry.io/schemas/1.37.0"
 
 # Bucket boundaries of the GenAI conventions (gen-ai-metrics.md).
 _TOKEN_BUCKETS: Final[Sequence[float]] = tuple(4**power for power in range(14))
@@ -54,10 +59,11 @@ _LOGS: Final = None if "OTEL_PYTHON_LOGGER_PROVIDER" in os.environ else getattr(
 
 
 class Instruments:
-    """The seven instruments, on one meter provider."""
+    """The eight instruments, on one meter provider."""
 
     __slots__ = (
         "attempts",
+        "inbound_refused",
         "llm_unpriced",
         "operation_duration",
         "provider",
@@ -68,7 +74,7 @@ class Instruments:
     )
 
     def __init__(self, provider: metrics.MeterProvider) -> None:
-        meter = provider.get_meter(_SCOPE, __version__, _SCHEMA)
+        meter = provider.get_meter(SCOPE, __version__, SCHEMA)
         self.provider = provider
         self.token_usage = meter.create_histogram(
             sc.METRIC_TOKEN_USAGE,
@@ -92,6 +98,9 @@ class Instruments:
             explicit_bucket_boundaries_advisory=_RUN_SECOND_BUCKETS,
         )
         self.run_completed = _TalliedCounter(meter, sc.METRIC_RUN_COMPLETED, "{run}", "Runs completed.")
+        self.inbound_refused = _TalliedCounter(
+            meter, sc.METRIC_INBOUND_REFUSED, "{run}", "Runs on the wire that were not taken, by reason."
+        )
         self.run_cost = _TalliedCounter(meter, sc.METRIC_RUN_COST, "{USD}", "What calls cost, each counted once.")
         self.llm_unpriced = _TalliedCounter(
             meter, sc.METRIC_LLM_UNPRICED, "{call}", "Calls whose price or usage nobody knows."
@@ -186,6 +195,7 @@ class _Found:
     global_instruments: Instruments | None = None  # on the application's meter provider
     meter_provider: metrics.MeterProvider | None = None  # set by enable()
     logger_provider: _logs.LoggerProvider | None = None  # set by enable()
+    put_event: "PutEvent | None" = None  # set by enable()
     event_provider: _logs.LoggerProvider | None = None
     event_logger: _logs.Logger | None = None
     farewell: Callable[[], object] | None = None  # set by enable()
@@ -196,9 +206,19 @@ _found: Final = _Found()
 
 
 def use(
-    *, meter_provider: metrics.MeterProvider | None = None, logger_provider: _logs.LoggerProvider | None = None
+    *,
+    meter_provider: metrics.MeterProvider | None = None,
+    logger_provider: _logs.LoggerProvider | None = None,
+    put_event: "PutEvent | None" = None,
 ) -> None:
-    """Send our metrics and events to these providers; `None` is whichever the application has made global."""
+    """Send our metrics and events to these providers; `None` is whichever the application has made global.
+
+    Args:
+        meter_provider: For metrics.
+        logger_provider: For events.
+        put_event: Takes events in its place, without the SDK's log records around them.
+    """
+    _found.put_event = put_event
     _found.meter_provider = meter_provider
     _found.logger_provider = logger_provider
     _found.instruments = None
@@ -239,7 +259,7 @@ def tracer() -> Tracer:
     provider = trace.get_tracer_provider()
     if provider is _found.tracer_provider and _found.tracer is not None:
         return _found.tracer
-    found = provider.get_tracer(_SCOPE, __version__, _SCHEMA)
+    found = provider.get_tracer(SCOPE, __version__, SCHEMA)
     _found.tracer_provider, _found.tracer = provider, found
     return found
 
@@ -293,11 +313,18 @@ def end_span(span: Span) -> None:
         guard.failed("span end", error)
 
 
-def event_emitter() -> Callable[[str, Mapping[str, Any], Context], None] | None:
+PutEvent = Callable[[str, int, Callable[[], Mapping[str, Any]], SpanContext], None]
+EmitEvent = Callable[[str, Callable[[], Mapping[str, Any]], SpanContext], None]
+"""Takes an event's name, what tells its attributes, and the span that it belongs to."""
+
+
+def event_emitter() -> EmitEvent | None:
     """What emits OpenTelemetry events (log records with a name), untouched by any span sampler.
 
     `None` where nobody would take them.
     """
+    if _found.put_event is not None:
+        return _put
     ours = _found.logger_provider
     if ours is None and getattr(_LOGS, "_LOGGER_PROVIDER", _UNKNOWN) is None:
         return None
@@ -305,21 +332,30 @@ def event_emitter() -> Callable[[str, Mapping[str, Any], Context], None] | None:
     if provider is not _found.event_provider:
         _found.event_provider = provider
         silent = isinstance(provider, _logs.NoOpLoggerProvider) or type(provider).__name__ == "ProxyLoggerProvider"
-        _found.event_logger = None if silent else provider.get_logger(_SCOPE, __version__, _SCHEMA)
+        _found.event_logger = None if silent else provider.get_logger(SCOPE, __version__, SCHEMA)
     return _emit if _found.event_logger is not None else None
 
 
-def _emit(name: str, attributes: Mapping[str, Any], context: Context) -> None:
+def _put(name: str, attributes: Callable[[], Mapping[str, Any]], span_context: SpanContext) -> None:
+    try:
+        put = _found.put_event
+        if put is not None:
+            put(name, time.time_ns(), attributes, span_context)
+    except Exception as error:
+        guard.failed("event", error)
+
+
+def _emit(name: str, attributes: Callable[[], Mapping[str, Any]], span_context: SpanContext) -> None:
     try:
         logger = _found.event_logger
         if logger is not None:
             logger.emit(
                 _logs.LogRecord(
                     timestamp=time.time_ns(),
-                    context=context,
+                    context=Context({SPAN_KEY: NonRecordingSpan(span_context)}),
                     severity_number=_logs.SeverityNumber.INFO,
                     event_name=name,
-                    attributes=dict(attributes),
+                    attributes=dict(attributes()),
                 )
             )
     except Exception as error:
@@ -336,6 +372,7 @@ def reset() -> None:
         "global_instruments",
         "meter_provider",
         "logger_provider",
+        "put_event",
         "watch",
         "farewell",
         "event_provider",

@@ -12,13 +12,15 @@ from pydantic import ValidationError as Invalid
 
 from botanu_core.errors import ConfigError
 from botanu_core.pricing import Contract
-from botanu_core.sdk import values
+from botanu_core.sdk import scrub_options, values
 from botanu_core.sdk.sources import HEADER_VARIABLES, METRIC_INTERVAL_MS, FilePath, Found, Signal, env, gather, target
-from botanu_core.settings import PropagateMode, Settings
+from botanu_core.settings import CAPTURE_VARIABLE, PropagateMode, Settings, captures_on_spans
 
 __all__ = ["BotanuConfig", "Signal"]
 
-_SILENT: Final = frozenset({"otlp_headers", "api_key", "api_key_host"})  # errors do not show what came
+_SILENT: Final = frozenset(
+    {"otlp_headers", "api_key", "api_key_host", "baggage_key", "customer_id_key", "scrub_pseudonym_key"}
+)  # errors do not show what came
 _ALIASES: Final = {"deployment_environment": "environment"}
 _USER_NOTE: Final = "{}: user and password were taken out of the URL and are not sent; give them as otlp_headers"
 _HEADERS_NOTE: Final = "{} is not sent to otlp_endpoint; headers that are meant for it are otlp_headers"
@@ -50,7 +52,14 @@ _Instruments = Annotated[Literal["all", "none"] | tuple[str, ...], BeforeValidat
 _Words = Annotated[tuple[str, ...], BeforeValidator(values.words)]
 _Contracts = Annotated[tuple[Contract | str, ...], BeforeValidator(values.contracts)]
 _Destinations = Annotated[tuple[str, ...], BeforeValidator(values.destinations)]
-_Trust = Annotated[Literal["auto", "always", "never"], BeforeValidator(values.trust)]
+_Trust = Annotated[Literal["auto", "signed", "always", "never"], BeforeValidator(values.trust)]
+_Keys = Annotated[tuple[SecretStr, ...], BeforeValidator(values.hmac_keys)]
+_Key = Annotated[SecretStr, BeforeValidator(values.hmac_key)]
+_Form = Annotated[Literal["plain", "hashed"], BeforeValidator(values.customer_form)]
+_Rates = Annotated[dict[str, float], BeforeValidator(values.rates)]
+_Truth = Annotated[bool, BeforeValidator(values.truth)]
+_Patterns = Annotated[tuple[Any, ...], BeforeValidator(scrub_options.patterns)]
+_Detectors = Annotated[tuple[Any, ...], BeforeValidator(scrub_options.detectors)]
 _Semconv = Annotated[Literal["botanu", "otel"], BeforeValidator(values.lower)]
 
 
@@ -80,11 +89,28 @@ class BotanuConfig(BaseModel):
     instrument: _Instruments = "all"
     skip_instruments: _Words = ()
     price_contracts: _Contracts = ()
-    strict_prices: bool = Field(False, description="be true or false")
+    strict_prices: _Truth = False
     content_capture_rate: _Float = Field(0.0, ge=0, le=1, description="lie in 0.0-1.0")
+    content_capture_rates: _Rates = {}
+    capture_input: _Truth = True
+    capture_output: _Truth = True
     max_content_chars: _Int = Field(4096, ge=1, le=1_000_000, description="be a whole number, 1 to 1000000")
+    scrub_spans: _Truth = True
+    scrub_off: _Words = ()
+    scrub_patterns: _Patterns = ()
+    scrub_replacement: _Text | None = Field(None, description=_TEXT)
+    scrub_pseudonym_key: SecretStr | None = None
+    detectors: _Detectors = ()
+    detector_timeout_s: _Float = Field(1.0, gt=0, le=60, description="be above 0 and at most 60 seconds")
     propagate_to: _Destinations = ("inside",)
+    withhold_trace_context: _Truth = False
     trust_inbound: _Trust = "auto"
+    trusted_proxies: _Int = Field(0, ge=0, le=64, description="be a whole number, 0 to 64")
+    baggage_key: _Keys = ()
+    signature_lifetime_s: _Float = Field(300.0, ge=1, le=86_400, description="be 1 to 86400 seconds")
+    clock_skew_s: _Float = Field(30.0, ge=0, le=3600, description="be 0 to 3600 seconds")
+    customer_id_form: _Form = "plain"
+    customer_id_key: _Key | None = None
     semconv: _Semconv = Field("botanu", description="be 'botanu' or 'otel'")
     customer_metric_limit: _Int = Field(0, ge=0, le=100_000, description="be a whole number, 0 to 100000")
     max_queue_size: _Int = Field(8192, ge=1, le=1_000_000, description="be a whole number, 1 to 1000000")
@@ -106,6 +132,7 @@ class BotanuConfig(BaseModel):
             problem = _explain(error, found)
         if problem:  # not raised up there: pydantic's error holds the values and would be the context of ours
             raise ConfigError(problem)
+        self._check_trust()
         targets = {signal: target(self.otlp_endpoint, self.otlp_protocol, signal) for signal in get_args(Signal)}
         self._origins = {name: source for name, (_, source) in found.items()}
         self._targets = {signal: url for signal, (url, _) in targets.items()}
@@ -114,14 +141,31 @@ class BotanuConfig(BaseModel):
         notes = [*dict.fromkeys(map(_USER_NOTE.format, users)), *self._check_key()]
         if self.otlp_endpoint is not None:
             notes += [_HEADERS_NOTE.format(variable) for variable in HEADER_VARIABLES if env(variable)]
-        if env("BOTANU_BAGGAGE_KEY"):
-            notes.append("BOTANU_BAGGAGE_KEY has no effect: this version does not sign")
-        self._notes = tuple(notes)
+        self._notes = (*notes, *self._check_capture())
 
     @classmethod
     def load(cls, *, file: FilePath | None = None, **fields: Any) -> "BotanuConfig":
         """The same as calling the class, for those who like to see that files and variables are read."""
         return cls(file=file, **fields)
+
+    def _check_trust(self) -> None:
+        if self.trust_inbound == "signed" and not self.baggage_key:
+            raise ConfigError(
+                "trust_inbound='signed' (BOTANU_TRUST_INBOUND) needs baggage_key (BOTANU_BAGGAGE_KEY): "
+                "set the key that your services share, or use 'auto'"
+            )
+        if self.customer_id_form == "hashed" and self.customer_id_key is None:
+            raise ConfigError(
+                "customer_id_form='hashed' (BOTANU_CUSTOMER_ID) needs customer_id_key (BOTANU_CUSTOMER_ID_KEY): "
+                "set the key that your services share; make one with 'openssl rand -hex 32'"
+            )
+
+    def _check_capture(self) -> tuple[str, ...]:
+        if captures_on_spans(env(CAPTURE_VARIABLE)) is False and (
+            self.content_capture_rate or self.content_capture_rates
+        ):
+            return (f"content_capture_rate has no effect: {CAPTURE_VARIABLE} asks for no content on spans",)
+        return ()
 
     def _check_key(self) -> tuple[str, ...]:
         host = self.api_key_host
@@ -172,20 +216,38 @@ class BotanuConfig(BaseModel):
     def settings(self) -> Settings:
         """The part that running code asks for."""
         mode = self.propagate_to[0]
+        rate, rates = self._capture_rates()
         return Settings(
             environment=self.environment,
             semconv=self.semconv,
-            content_capture_rate=self.content_capture_rate,
+            content_capture_rate=rate,
+            content_capture_rates=rates,
+            capture_input=self.capture_input,
+            capture_output=self.capture_output,
             max_content_chars=self.max_content_chars,
             propagate_mode=cast(PropagateMode, mode),
             propagate_hosts=self.propagate_to[1:],
+            withhold_trace_context=self.withhold_trace_context,
             trust_inbound=self.trust_inbound,
+            trusted_proxies=self.trusted_proxies,
+            baggage_keys=tuple(key.get_secret_value().encode() for key in self.baggage_key),
+            signature_lifetime_s=self.signature_lifetime_s,
+            clock_skew_s=self.clock_skew_s,
+            customer_id_form=self.customer_id_form,
+            customer_id_key=self.customer_id_key.get_secret_value().encode() if self.customer_id_key else None,
             customer_metric_limit=self.customer_metric_limit,
             strict_prices=self.strict_prices,
         )
 
+    def _capture_rates(self) -> tuple[float, dict[str, float]]:
+        asked = captures_on_spans(env(CAPTURE_VARIABLE))
+        if asked is False:
+            return 0.0, {}
+        is_said = "content_capture_rate" in self._origins
+        return 1.0 if asked and not is_said else self.content_capture_rate, self.content_capture_rates
+
     def to_dict(self) -> dict[str, Any]:
-        """Every field as plain data for a log or a page; the key and all header values are ``"***"``."""
+        """Every field as plain data for a log or a page; keys and header values are ``"***"``."""
         return {name: _shown(getattr(self, name)) for name in type(self).model_fields}
 
     def __eq__(self, other: object) -> bool:
@@ -200,10 +262,13 @@ class BotanuConfig(BaseModel):
 
 def _shown(value: object) -> object:
     if isinstance(value, dict):
-        return dict.fromkeys(value, "***")
+        return {key: _shown(item) for key, item in value.items()}
     if isinstance(value, tuple):
-        return [each.name if isinstance(each, Contract) else each for each in value]
-    return "***" if isinstance(value, SecretStr) else value
+        return [_shown(item) for item in value]
+    if isinstance(value, SecretStr):
+        return "***"
+    # A contract, a pattern or a detector is shown by its name.
+    return getattr(value, "name", None) or getattr(value, "__qualname__", None) or value
 
 
 _NAMES: Final = {name: name for name in BotanuConfig.model_fields} | _ALIASES

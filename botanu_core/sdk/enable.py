@@ -5,8 +5,9 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, TextIO
 
 from opentelemetry import propagate, trace
@@ -14,14 +15,17 @@ from opentelemetry import propagate, trace
 from botanu_core import log, settings
 from botanu_core.errors import ConfigError
 from botanu_core.log import logger
+from botanu_core.model.pseudonym import pseudonym
 from botanu_core.pricing import Contract, PriceBook, UnpricedModel, load_contract
-from botanu_core.runtime import billing, guard, telemetry
+from botanu_core.privacy.scrubber import Scrubber, activate_scrubber, default_scrubber
+from botanu_core.runtime import billing, guard, redirects, telemetry
 from botanu_core.runtime.propagator import BotanuPropagator
 from botanu_core.sdk import grounds
 from botanu_core.sdk.config import BotanuConfig
 from botanu_core.sdk.grounds import Ground
 from botanu_core.sdk.instrument import InstrumentReport, switch_off, switch_on
 from botanu_core.sdk.outlet import renewed
+from botanu_core.sdk.scrub_options import scrubber_of
 from botanu_core.sdk.signals import Signals, resource_of
 from botanu_core.version import __version__
 
@@ -73,8 +77,9 @@ class Report:
 class _Enabled:
     """All that one `enable()` brought, and `disable()` takes away."""
 
-    def __init__(self, config: BotanuConfig) -> None:
+    def __init__(self, config: BotanuConfig, scrubber: Scrubber | None) -> None:
         self.config = config
+        self._scrubber = scrubber
         self.instruments: tuple[InstrumentReport, ...] = ()
         self._all_sent: bool | None = None
         found = grounds.find()
@@ -88,11 +93,18 @@ class _Enabled:
             raise
         self._use_signals()
         self.instruments = tuple(switch_on(config.instrument, config.skip_instruments))
+        if scrubber is not None:
+            activate_scrubber(scrubber)
         telemetry.watch(self.look)
         telemetry.on_farewell(flush)
 
     def _use_signals(self) -> None:
-        telemetry.use(meter_provider=self.signals.meter_provider, logger_provider=self.signals.logger_provider)
+        signals = self.signals
+        telemetry.use(
+            meter_provider=signals.meter_provider,
+            logger_provider=signals.logger_provider,
+            put_event=signals.events.put if signals.events is not None else None,
+        )
 
     def _wrap_propagator(self) -> BotanuPropagator:
         current = propagate.get_global_textmap()
@@ -160,10 +172,16 @@ class _Enabled:
         switch_off(self.instruments)
         if propagate.get_global_textmap() is self.propagator:
             propagate.set_global_textmap(self.propagator.inner)
+        redirects.let_go()
         grounds.release(self.ground)
         telemetry.use()
         if self.own is not None:
             grounds.leave(self.own)
+
+    def forget_scrubber(self) -> None:
+        """Go back to the scrubber that was in force before, unless another has been put in force since."""
+        if self._scrubber is not None and default_scrubber() is self._scrubber:
+            activate_scrubber(None)
 
     def report(self) -> Report:
         """What is on."""
@@ -221,11 +239,11 @@ def enable(config: BotanuConfig | None = None, **fields: Any) -> Report:
         chosen = config if config is not None else BotanuConfig.load(**fields)
         if _is_switched_off():
             return _off()
-        contracts = [each if isinstance(each, Contract) else load_contract(each) for each in chosen.price_contracts]
-        prices = PriceBook(contracts).warm()  # half a second here, not in the first call
+        prices = PriceBook(_contracts(chosen)).warm()  # half a second here, not in the first call
+        scrubber = scrubber_of(chosen)
         settings.activate(replace(chosen.settings(), in_baggage=True, prices=prices))
         try:
-            _state.enabled = _Enabled(chosen)
+            _state.enabled = _Enabled(chosen, scrubber)
         except BaseException:
             settings.activate(None)
             raise
@@ -234,6 +252,15 @@ def enable(config: BotanuConfig | None = None, **fields: Any) -> Report:
         weakref.finalize(_state, id, None).detach()
         atexit.register(_at_exit)
         return _state.enabled.report()
+
+
+def _contracts(config: BotanuConfig) -> Sequence[Contract]:
+    found = [each if isinstance(each, Contract) else load_contract(each) for each in config.price_contracts]
+    key = config.customer_id_key
+    if config.customer_id_form == "plain" or key is None:
+        return found
+    called = partial(pseudonym, key=key.get_secret_value())  # a run names its customer by nothing else
+    return [contract.renamed(called) for contract in found]
 
 
 def flush(timeout_s: float | None = None) -> bool:
@@ -270,7 +297,10 @@ def disable(timeout_s: float | None = None) -> bool:
         billing.reset()
         enabled.take_away()
         settings.activate(None)
-    return enabled.shut_down(enabled.config.shutdown_timeout_s if timeout_s is None else timeout_s)
+    try:
+        return enabled.shut_down(enabled.config.shutdown_timeout_s if timeout_s is None else timeout_s)
+    finally:
+        enabled.forget_scrubber()  # the last spans left by it
 
 
 def doctor(file: TextIO | None = None) -> Report:

@@ -15,6 +15,7 @@ from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any, Final, Literal
 
 from botanu_core.log import warn_once
+from botanu_core.sdk import grpc_targets
 
 __all__ = ["InstrumentReport", "switch_off", "switch_on"]
 
@@ -151,6 +152,7 @@ def _stop(report: InstrumentReport) -> None:
         warn_once("instrument.off.logging", "the logging instrumentor stays on: a record factory was set over it")
         return
     report.instrumentor.uninstrument()
+    grpc_targets.take_away(_plain(report.name))
 
 
 def _plain(name: str) -> str:
@@ -197,7 +199,7 @@ def _start(point: EntryPoint, withheld: dict[str, str]) -> InstrumentReport:
         if getattr(instrumentor, "is_instrumented_by_opentelemetry", False):
             return InstrumentReport(point.name, "already on", "it was on before, and is left as it is")
         content = _withhold(point, withheld)
-        instrumentor.instrument(raise_exception_on_conflict=True, **_OPTIONS.get(_plain(point.name), {}))
+        _instrument(instrumentor, _plain(point.name))
         if not getattr(instrumentor, "is_instrumented_by_opentelemetry", True):
             return InstrumentReport(point.name, "broken", "it did not switch on and raised nothing")
         return InstrumentReport(point.name, "on", _description(point, content), instrumentor, content)
@@ -208,6 +210,16 @@ def _start(point: EntryPoint, withheld: dict[str, str]) -> InstrumentReport:
         if conflict is not None:
             return InstrumentReport(point.name, "absent", _needs(conflict))
         return InstrumentReport(point.name, "broken", f"{type(error).__name__}: {_short(error)}".removesuffix(": "))
+
+
+def _instrument(instrumentor: Any, name: str) -> None:
+    if name in grpc_targets.INSTRUMENTORS:
+        grpc_targets.put_under(name)
+    try:
+        instrumentor.instrument(raise_exception_on_conflict=True, **_OPTIONS.get(name, {}))
+    except BaseException:
+        grpc_targets.take_away(name)
+        raise
 
 
 def _missing_library(point: EntryPoint) -> str:

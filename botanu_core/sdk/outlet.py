@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Mapping, Sized
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -20,11 +20,14 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import SpanContext
 
 from botanu_core.log import warn_once
 from botanu_core.runtime import guard
 from botanu_core.sdk.config import BotanuConfig, Signal
+from botanu_core.sdk.encoding import Event
 from botanu_core.sdk.ending import readers_of, shut_within, within
+from botanu_core.sdk.scrubbing import scrubbed
 
 __all__ = [
     "CountedBatch",
@@ -156,13 +159,16 @@ if hasattr(os, "register_at_fork"):
 
 
 class SpanOutlet(SpanExporter):
-    """Spans."""
+    """Spans; `scrub`: without what people said on those that others made."""
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: Outlet, *, scrub: bool) -> None:
         self.outlet = outlet
+        self._scrub = scrub
 
     def export(self, spans: Any) -> SpanExportResult:
         """Send a batch."""
+        if self._scrub:
+            spans = scrubbed(spans)
         return SpanExportResult.SUCCESS if self.outlet.send(spans, len(spans)) else SpanExportResult.FAILURE
 
     def shutdown(self) -> None:
@@ -239,7 +245,7 @@ class CountedBatch(BatchSpanProcessor):
 
     def __init__(self, outlet: Outlet, config: BotanuConfig) -> None:
         super().__init__(
-            SpanOutlet(outlet),
+            SpanOutlet(outlet, scrub=config.scrub_spans),
             **_batching(config),
         )
         self.outlet = outlet
@@ -264,16 +270,40 @@ class CountedBatch(BatchSpanProcessor):
 
 
 class CountedEvents(BatchLogRecordProcessor):
-    """The same for our own events."""
+    """The same for our own events.
+
+    Bills are made from them, and they are small: unless it is configured, their queue is several times that of spans.
+    """
 
     def __init__(self, outlet: Outlet, config: BotanuConfig) -> None:
+        is_configured = "max_queue_size" in config.model_fields_set
+        self._limit = config.max_queue_size * (1 if is_configured else _EVENTS_FOR_A_SPAN)
         super().__init__(
             LogOutlet(outlet),
-            **_batching(config),
+            max_queue_size=self._limit,
+            max_export_batch_size=min(2048, self._limit),
+            schedule_delay_millis=config.export_interval_s * 1000,
         )
         self.outlet = outlet
-        self._limit = config.max_queue_size
         self._queued = _queue_of(self)
+        batch = getattr(self, "_batch_processor", None)
+        self._emit: Callable[[Any], None] | None = getattr(batch, "emit", None)
+
+    @property
+    def put(self) -> Callable[[str, int, Callable[[], Mapping[str, Any]], SpanContext], None] | None:
+        """Queues an event without the SDK's log record around it; `None` where this SDK has no such way."""
+        return self._put if self._emit is not None else None
+
+    def _put(
+        self, name: str, time_ns: int, attributes: Callable[[], Mapping[str, Any]], span_context: SpanContext
+    ) -> None:
+        event, emit = Event(name, time_ns, attributes, span_context), self._emit
+        if emit is None:
+            return
+        if len(self._queued) < self._limit:
+            emit(event)
+        else:
+            _push_out(self.outlet, emit, event)
 
     def force_flush(self, timeout_millis: int = 5000) -> bool:
         """Send what is queued; the SDK's waits for as long as the collector likes."""
@@ -285,6 +315,9 @@ class CountedEvents(BatchLogRecordProcessor):
             super().on_emit(log_record)
         else:
             _push_out(self.outlet, super().on_emit, log_record)
+
+
+_EVENTS_FOR_A_SPAN: Final = 8
 
 
 def _batching(config: BotanuConfig) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class LedgerProcessor(SpanProcessor):
             if scope != _OURS and (scope in KNOWN_SCOPES or looks_billable(getattr(span, "name", ""), attributes)):
                 run, step = current_run(parent_context), attributes.get(sc.STEP)
                 billing.open_call(run, span.get_span_context().span_id, parent_id, step)
-            elif (around := open_spans.get(parent_id)) is not None and around.is_open:
+            elif (around := open_spans.get(parent_id)) is not None and (around := around.nearest_open()) is not None:
                 open_spans.put(span.get_span_context().span_id, around)
         except Exception as error:
             guard.failed("ledger", error)
@@ -63,13 +63,14 @@ class LedgerProcessor(SpanProcessor):
         try:
             span_context = span.get_span_context()
             call = open_spans.take(span_context.span_id)
-            if call is not None and call.span is not None and call.span_id == span_context.span_id:
+            is_call = call is not None and call.span_id == span_context.span_id
+            if call is not None and is_call and call.span is not None:
                 _write(span, billing.end_told(call, _duration_s(span)))
                 return
-            if _scope_of(span) == _OURS:
+            if _scope_of(span) == _OURS or (call is not None and is_call and not call.is_open):
                 return
             attributes = attributes_of(span)
-            if call is not None and call.span_id == span_context.span_id:
+            if call is not None and is_call:
                 self._book(call, span, attributes)
             elif looks_billable(span.name, attributes):  # it did not say so when it began
                 run = current_run()

@@ -6,7 +6,7 @@ attributes to what it answers.
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -21,12 +21,15 @@ from botanu_core.runtime.context import run_attributes
 __all__ = ["RunSampler", "StampProcessor", "tracers_of", "unwrap", "wrap"]
 
 
+_CALLERS: Final = (SpanKind.CLIENT, SpanKind.PRODUCER)
+
+
 class RunSampler(Sampler):
     """`inner`, with the run's attributes.
 
-    Some spans that `inner` drops are recorded, and still not exported: a client's inside a run, for what it calls
-    decides whether the run may travel with the request; and one that is a model call, or is inside one, for the ledger
-    counts every call, whatever is exported.
+    Some spans that `inner` drops are recorded, and still not exported: a client's or producer's inside a run, for what
+    it calls decides whether the run may travel with the request; and one that is a model call, or is inside one, for
+    the ledger counts every call, whatever is exported.
 
     Args:
         inner: The application's sampler.
@@ -55,10 +58,8 @@ class RunSampler(Sampler):
         run: Mapping[str, Any] | None = attributes if is_ours else run_attributes(parent_context)
         decision = result.decision
         if decision is Decision.DROP:
-            if is_ours or not (
-                (kind is SpanKind.CLIENT and run is not None)
-                or looks_billable(name, attributes)
-                or _is_inside_a_call(parent_context)
+            if not _is_inside_a_call(parent_context) and (
+                is_ours or not ((kind in _CALLERS and run is not None) or looks_billable(name, attributes))
             ):
                 return result
             # A dropped result carries no attributes; this span needs its own to say where it goes.
@@ -76,7 +77,7 @@ class RunSampler(Sampler):
 
 def _is_inside_a_call(context: Context | None) -> bool:
     around = get_current_span(context).get_span_context().span_id
-    return around != 0 and (call := open_spans.get(around)) is not None and call.is_open
+    return around != 0 and (call := open_spans.get(around)) is not None and call.nearest_open() is not None
 
 
 def tracers_of(provider: TracerProvider) -> list[Any] | None:

@@ -18,6 +18,7 @@ from opentelemetry.sdk.resources import Resource
 from botanu_core.sdk import grounds
 from botanu_core.sdk.config import BotanuConfig, Signal
 from botanu_core.sdk.ending import shut_all, shut_within, within
+from botanu_core.sdk.events import EventExporter
 from botanu_core.sdk.exporters import make
 from botanu_core.sdk.grounds import Ground
 from botanu_core.sdk.outlet import CountedBatch, CountedEvents, Outlet, metering
@@ -95,7 +96,13 @@ class Signals:
         endpoint = config.endpoint_for(signal)
         options = config.otlp_protocol, signal, endpoint, config.headers_for(endpoint)
         standard = config.otlp_endpoint is None
-        outlet = self.outlets[signal] = Outlet(signal, endpoint, partial(make, *options, standard_headers=standard))
+        making = partial(make, *options, standard_headers=standard)
+        if signal == "logs":
+            resource = resource_of(config)
+            outlet = Outlet(signal, endpoint, lambda: EventExporter(making(), resource))
+        else:
+            outlet = Outlet(signal, endpoint, making)
+        self.outlets[signal] = outlet
         self.lines[signal] = f"OTLP to {outlet.endpoint}"
         return outlet
 

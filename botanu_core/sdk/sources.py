@@ -25,6 +25,7 @@ METRIC_INTERVAL_MS: Final = "OTEL_METRIC_EXPORT_INTERVAL"
 # A field's variable is BOTANU_ and its name; these have others. The first one that is set wins.
 _VARIABLES: Final = {
     "service_name": ("OTEL_SERVICE_NAME",),
+    "customer_id_form": ("BOTANU_CUSTOMER_ID",),
     "otlp_protocol": ("BOTANU_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
     "metric_interval_s": ("BOTANU_METRIC_INTERVAL_S", METRIC_INTERVAL_MS),
 }

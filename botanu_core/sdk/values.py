@@ -17,9 +17,12 @@ from botanu_core.pricing import Contract
 __all__ = [
     "bare_host",
     "contracts",
+    "customer_form",
     "destinations",
     "endpoint",
     "headers",
+    "hmac_key",
+    "hmac_keys",
     "instruments",
     "is_on",
     "is_private",
@@ -27,7 +30,9 @@ __all__ = [
     "lower",
     "not_bool",
     "protocol",
+    "rates",
     "trust",
+    "truth",
     "without_user",
     "words",
 ]
@@ -87,8 +92,54 @@ def destinations(value: object) -> tuple[str, ...]:
 
 
 def trust(value: object) -> object:
-    """``"auto"``, ``"always"`` or ``"never"``."""
+    """``"auto"``, ``"signed"``, ``"always"`` or ``"never"``."""
     return settings.trust(value if isinstance(value, str) else "")
+
+
+def customer_form(value: object) -> object:
+    """``"plain"`` or ``"hashed"``."""
+    return settings.customer_form(value if isinstance(value, str) else "")
+
+
+def hmac_keys(value: object) -> tuple[SecretStr, ...]:
+    """Comma-separated text or a list of keys, each long enough."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("be a key, or a list of keys")
+    plain = [each.get_secret_value() if isinstance(each, SecretStr) else each for each in value]
+    if not all(isinstance(each, str) for each in plain):
+        raise ValueError("be a key, or a list of keys, as text (a number wants quotes)")
+    return tuple(SecretStr(key.decode()) for key in settings.secret_keys(plain))
+
+
+def hmac_key(value: object) -> SecretStr:
+    """One key, long enough."""
+    plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(plain, str):
+        raise ValueError("be a key as text (a number wants quotes)")
+    return SecretStr(settings.secret_key(plain).decode())
+
+
+def rates(value: object) -> dict[str, float]:
+    """Capture rates by workflow: a mapping, or ``workflow=rate`` with commas between."""
+    if isinstance(value, str):
+        return settings.rates(value)
+    if not isinstance(value, Mapping) or not all(
+        isinstance(name, str) and name.strip() and type(rate) in (int, float) and 0.0 <= rate <= 1.0
+        for name, rate in value.items()
+    ):
+        raise ValueError("be a mapping of workflows to rates in 0.0-1.0, or 'workflow=rate,workflow=rate'")
+    return {name: float(rate) for name, rate in value.items()}
+
+
+def truth(value: object) -> object:
+    """True or false, also in the words that variables hold."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return settings.truth(value)
+    raise ValueError("be true or false")
 
 
 def protocol(value: object) -> object:

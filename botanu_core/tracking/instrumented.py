@@ -75,8 +75,10 @@ class _Call:
         return track_llm_call(self._provider, self._model(args, kwargs), self._operation).__enter__()
 
     def end(self, state: LLMTracker, error: BaseException | None) -> None:
-        state.finish(error)
-        state.detach()
+        try:
+            state.finish(error)
+        finally:
+            state.detach()
 
     def suspend(self, state: LLMTracker) -> None:
         state.detach()

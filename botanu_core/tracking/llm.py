@@ -275,12 +275,13 @@ class LLMTracker(Tracker):
 
     def _capture(self, key: str, text: Any, max_chars: int | None) -> Self:
         known = settings.current()
-        if known.content_capture_rate <= 0.0 or text is None:
+        is_wanted = known.capture_input if key == sc.EVAL_INPUT_CONTENT else known.capture_output
+        if not is_wanted or text is None or not (known.content_capture_rate or known.content_capture_rates):
             return self
         try:
             if self._capturing is None:
-                run_id = self._run.run_id if self._run is not None else None
-                self._capturing = capture_decided(run_id, known.content_capture_rate)
+                run = self._run
+                self._capturing = self._may_capture(known.capture_rate(run.workflow if run is not None else None))
             if self._capturing:
                 limit = known.max_content_chars
                 if type(max_chars) is int and 0 < max_chars < limit:
@@ -297,6 +298,12 @@ class LLMTracker(Tracker):
             span_id = self.span.get_span_context().span_id
             self._call = billing.open_call(self._run, span_id, parent_id, self._step)
             self._call.teller = self
+
+    def _may_capture(self, rate: float) -> bool:
+        run = self._run
+        if run is not None and run.carried.get(sc.CAPTURE) == "off":
+            return False  # said by the adapter that opened the run, here or upstream
+        return capture_decided(run.run_id if run is not None else None, rate)
 
     def _close(self, duration_s: float) -> None:
         if self._call is not None:
@@ -332,6 +339,11 @@ class LLMTracker(Tracker):
         super().finish(error)
         if self._is_unpriced and error is None and settings.current().strict_prices:
             raise UnpricedModel(f"no price is known for {self._provider}/{self._model}: add a rule or an alias")
+
+    def give_up(self) -> None:
+        """End the call with what is known of it: the process ends, and nobody will."""
+        self.set_stream_over()
+        super().finish()
 
     def sighting(self) -> Sighting:
         """What is known of the call by now."""

@@ -1,8 +1,10 @@
 """A client's stream, read by its caller as ever, while its call stays open until it is really over."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
+from botanu_core.pricing import UnpricedModel
 from botanu_core.tracking.llm import LLMTracker
 from botanu_core.tracking.response import field
 
@@ -16,7 +18,10 @@ def tracked_stream(result: Any, tracker: LLMTracker, note: Note) -> Any:
 
     What comes back says it is of the stream's own class and hands every attribute on to it.
     """
-    kind = type(result)
+    # As `isinstance` sees it: instrumentations wrap both kinds of stream in one class, which shows that of the stream.
+    kind = getattr(result, "__class__", None) or type(result)
+    if hasattr(kind, "__anext__") and hasattr(kind, "__next__"):
+        return _EitherStream(result, tracker, note)
     if hasattr(kind, "__anext__"):
         return _AsyncStream(result, tracker, note)
     if hasattr(kind, "__next__"):
@@ -63,17 +68,22 @@ class _Watched:
         self._botanu_tracker.finish(error)
 
     def __del__(self) -> None:
-        # Dropped half-way: the call ends with what was seen of it.
-        self._over()
+        # Dropped half-way: the call ends with what was seen of it. Nobody would hear of an unknown price.
+        with suppress(UnpricedModel):
+            self._over()
 
 
 class _Stream(_Watched):
+    def __init__(self, stream: Any, tracker: LLMTracker, note: Note) -> None:
+        super().__init__(stream, tracker, note)
+        self._botanu_pieces = stream if hasattr(type(stream), "__next__") else iter(stream)
+
     def __iter__(self) -> "_Stream":
         return self
 
     def __next__(self) -> Any:
         try:
-            return self._seen(next(self._botanu_stream))
+            return self._seen(next(self._botanu_pieces))
         except StopIteration:
             self._over()
             raise
@@ -100,12 +110,16 @@ class _Stream(_Watched):
 
 
 class _AsyncStream(_Watched):
+    def __init__(self, stream: Any, tracker: LLMTracker, note: Note) -> None:
+        super().__init__(stream, tracker, note)
+        self._botanu_pieces = stream if hasattr(type(stream), "__anext__") else aiter(stream)
+
     def __aiter__(self) -> "_AsyncStream":
         return self
 
     async def __anext__(self) -> Any:
         try:
-            return self._seen(await self._botanu_stream.__anext__())
+            return self._seen(await self._botanu_pieces.__anext__())
         except StopAsyncIteration:
             self._over()
             raise
@@ -134,6 +148,26 @@ class _AsyncStream(_Watched):
     async def aclose(self) -> None:
         """The same, as async generators spell it."""
         await self.close()
+
+
+class _EitherStream(_Stream, _AsyncStream):
+    """What an instrumentation wraps around a stream of either kind without showing which it is."""
+
+    def __init__(self, stream: Any, tracker: LLMTracker, note: Note) -> None:
+        _Watched.__init__(self, stream, tracker, note)
+        self._botanu_pieces = stream
+
+    def close(self) -> Any:
+        """Close the stream and end the call; to be awaited where the stream's own is."""
+        self._over()
+        close = getattr(self._botanu_stream, "close", None)
+        return close() if close is not None else None
+
+    async def aclose(self) -> None:
+        """The same, as async generators spell it."""
+        closing = self.close()
+        if closing is not None:
+            await closing
 
 
 class _Manager(_Watched):

@@ -156,8 +156,10 @@ class Tracker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.finish(error)
-        self.detach()
+        try:
+            self.finish(error)
+        finally:
+            self.detach()
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

@@ -5,16 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from botanu_core import semconv as sc
+from botanu_core.wire.forwarding import FORWARDING_HEADERS
 
-__all__ = ["UNKNOWN_PEER", "Inbound", "from_asgi", "from_environ", "from_mapping", "inbound"]
+__all__ = ["UNKNOWN_PEER", "Inbound", "from_asgi", "from_environ", "from_header", "from_mapping", "inbound"]
 
 UNKNOWN_PEER: Final = "unknown"
 """The peer of HTTP headers that came without their request: there is one, and they do not say who."""
 
-_FORWARDING: Final = ("x-forwarded-for", "forwarded", "x-real-ip")
 _BAGGAGE: Final = sc.BAGGAGE_HEADER.encode()
 _RUN: Final = sc.RUN_HEADER.encode()
-_FORWARDING_BYTES: Final = frozenset(name.encode() for name in _FORWARDING)
+_FORWARDING: Final = {name.encode(): name for name in FORWARDING_HEADERS}
+_FORWARDING_ENVIRON: Final = {name: "HTTP_" + name.upper().replace("-", "_") for name in FORWARDING_HEADERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,12 @@ class Inbound:
         lines: Values of the `baggage` lines, in order; those of `x-botanu-run` instead where there are any, for then
             the other header is full and has nothing of ours.
         peer: Address of the other end of the connection; `None` where there is none (a unix socket, a queue).
-        forwarded: Values of the forwarding headers.
+        forwarded: Name in lower case, and value, of each forwarding header, in order.
     """
 
     lines: Sequence[str] = ()
     peer: str | None = None
-    forwarded: Sequence[str] = ()
+    forwarded: Sequence[tuple[str, str]] = ()
 
 
 EMPTY: Final = Inbound()
@@ -40,15 +41,15 @@ def from_asgi(scope: Mapping[str, Any]) -> Inbound:
     """Read an ASGI scope; header names arrive lower-cased as the specification says, but are not trusted to."""
     baggage: list[str] = []
     run: list[str] = []
-    forwarded: list[str] = []
+    forwarded: list[tuple[str, str]] = []
     for name, value in scope.get("headers") or ():
         key = name if name.islower() else name.lower()
         if key == _BAGGAGE:
             baggage.append(value.decode("latin-1"))
         elif key == _RUN:
             run.append(value.decode("latin-1"))
-        elif key in _FORWARDING_BYTES:
-            forwarded.append(value.decode("latin-1"))
+        elif key in _FORWARDING:
+            forwarded.append((_FORWARDING[key], value.decode("latin-1")))
     if not (lines := run or baggage):
         return EMPTY
     client = scope.get("client")
@@ -60,15 +61,20 @@ def from_environ(environ: Mapping[str, Any]) -> Inbound:
     line = environ.get("HTTP_X_BOTANU_RUN") or environ.get("HTTP_BAGGAGE")
     if not line:
         return EMPTY
-    forwarded = [environ[key] for name in _FORWARDING if (key := "HTTP_" + name.upper().replace("-", "_")) in environ]
+    forwarded = [(name, environ[key]) for name, key in _FORWARDING_ENVIRON.items() if key in environ]
     return Inbound((line,), environ.get("REMOTE_ADDR") or None, forwarded)
+
+
+def from_header(value: object) -> Inbound:
+    """Read one header that holds a run alone, of a message that has no peer: what `to_header` wrote for a queue."""
+    return Inbound((value,)) if isinstance(value, str) and value else EMPTY
 
 
 def from_mapping(headers: Mapping[Any, Any], peer: str | None = None) -> Inbound:
     """Read any mapping of header names, in whatever case, to a value or a list of values."""
     baggage: list[str] = []
     run: list[str] = []
-    forwarded: list[str] = []
+    forwarded: list[tuple[str, str]] = []
     for name, value in headers.items():
         if not isinstance(name, str):
             continue
@@ -77,8 +83,8 @@ def from_mapping(headers: Mapping[Any, Any], peer: str | None = None) -> Inbound
             baggage.extend(_texts(value))
         elif key == sc.RUN_HEADER:
             run.extend(_texts(value))
-        elif key in _FORWARDING:
-            forwarded.extend(_texts(value))
+        elif key in FORWARDING_HEADERS:
+            forwarded.extend((key, text) for text in _texts(value))
     lines = run or baggage
     return Inbound(lines, peer, forwarded) if lines else EMPTY
 

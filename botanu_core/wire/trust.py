@@ -3,16 +3,20 @@
 import fnmatch
 import ipaddress
 import re
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from botanu_core.log import warn_once
 from botanu_core.model.run import RUN_MEMBERS, Run, clean
 from botanu_core.settings import Settings, TrustMode
 from botanu_core.wire.baggage import Malformed, decode
 from botanu_core.wire.carrier import Inbound
+from botanu_core.wire.forwarding import passed_on_by
+from botanu_core.wire.signature import refusal
 
-__all__ = ["admit", "admitted", "is_inside", "is_local"]
+__all__ = ["REFUSALS", "Admission", "admit", "is_address_near", "is_inside", "is_local"]
 
 # Spelled out: `ipaddress.is_private` also counts documentation and benchmark ranges, which are nobody's network.
 _LOCAL_NETWORKS: Final = tuple(
@@ -29,80 +33,96 @@ _INSIDE_SUFFIXES: Final = (".internal", ".local", ".svc", ".cluster.local", ".lo
 _NO_ADDRESS: Final = frozenset({"testclient", "testserver", ""})
 
 
-def admit(inbound: Inbound, settings: Settings, trust: TrustMode | None = None) -> Run | None:
-    """The run that a message carries, if its sender may hand us one.
+REFUSALS: Final[Mapping[str, str]] = {
+    "malformed": "a run on the wire was malformed and is refused",
+    "never": "a run on the wire was refused: inbound trust is 'never' (BOTANU_TRUST_INBOUND)",
+    "stranger": "a run from outside the trust domain was refused (BOTANU_TRUST_INBOUND=auto)",
+    "unsigned": "a run without a signature was refused (BOTANU_TRUST_INBOUND, BOTANU_BAGGAGE_KEY)",
+    "forged": "a run whose signature does not fit was refused: forged, altered, or signed with another key",
+    "expired": "a run whose signature is too old, or of the future, was refused (BOTANU_SIGNATURE_LIFETIME_S)",
+}
+"""Why a run may be refused, and what is said about it once: nothing that came in."""
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Admission(NamedTuple):
+    """What became of the run that a message carries.
+
+    Attributes:
+        run: The run, if its sender may hand us one.
+        carried: Members under ``botanu.`` that came along and are not the run's own.
+        refused: Why it was not taken, one of `REFUSALS`; `None` also where there was none.
+    """
+
+    run: Run | None = None
+    carried: Mapping[str, str] = _NOTHING
+    refused: str | None = None
+
+
+_NONE: Final = Admission()
+
+
+def admit(
+    inbound: Inbound, settings: Settings, trust: TrustMode | None = None, lifetime_s: float | None = None
+) -> Admission:
+    """Judge the run that a message carries. The one place where that is decided, whoever reads the message.
 
     Args:
         inbound: What the message says.
         settings: Those in force.
         trust: Instead of `settings.trust_inbound`.
+        lifetime_s: How old a signature may be, instead of `settings.signature_lifetime_s`.
 
     Returns:
-        The run; `None` where there is none, where it is malformed, or where its sender is not trusted. What is
-        refused is dropped whole, counted, and never echoed.
+        The run, or why not. What is refused is dropped whole, said once without its content, and never echoed.
     """
-    found = admitted(inbound, settings, trust)
-    return found[0] if found is not None else None
-
-
-def admitted(inbound: Inbound, settings: Settings, trust: TrustMode | None = None) -> tuple[Run, dict[str, str]] | None:
-    """As `admit`, with the members under ``botanu.`` that came along and are not the run's own."""
     if not inbound.lines:
-        return None
+        return _NONE
     try:
         members = decode(inbound.lines)
     except Malformed:
-        warn_once("inbound.malformed", "a run on the wire was malformed and is refused")
-        return None
+        return _refused("malformed")
     if not members:
-        return None
+        return _NONE
     mode = trust or settings.trust_inbound
-    if mode == "never" or mode == "signed":
-        warn_once("inbound.never", "a run on the wire was refused: inbound trust is %r", mode)
-        return None
-    if mode == "auto" and not _from_inside(inbound):
-        warn_once("inbound.stranger", "a run from outside the trust domain was refused (BOTANU_TRUST_INBOUND=auto)")
-        return None
+    if mode == "never":
+        return _refused("never")
+    if mode == "signed" or (mode == "auto" and settings.baggage_keys):
+        lifetime = settings.signature_lifetime_s if lifetime_s is None else lifetime_s
+        reason = refusal(members, settings.baggage_keys, lifetime_s=lifetime, skew_s=settings.clock_skew_s)
+        if reason is not None:
+            return _refused(reason)
+    elif mode == "auto" and not _from_inside(inbound, settings.trusted_proxies):
+        return _refused("stranger")
     run = Run.from_members(members, environment=settings.environment)
     if run is None:
-        warn_once("inbound.malformed", "a run on the wire was malformed and is refused")
-        return None
+        return _refused("malformed")
     if RUN_MEMBERS.issuperset(members):
-        return run, {}
+        return Admission(run)
     others = {key: value for key, value in members.items() if key not in RUN_MEMBERS}
-    return run, {key: value for key, value in others.items() if clean(value, "baggage value") is not None}
+    return Admission(run, {key: value for key, value in others.items() if clean(value, "baggage value") is not None})
 
 
-def _from_inside(inbound: Inbound) -> bool:
+def _refused(reason: str) -> Admission:
+    warn_once(f"inbound.{reason}", REFUSALS[reason])
+    return Admission(refused=reason)
+
+
+def _from_inside(inbound: Inbound, trusted_proxies: int) -> bool:
     if inbound.peer is not None and not is_local(inbound.peer):
         return False
-    return all(_names_no_public_address(line) for line in inbound.forwarded)
+    return not inbound.forwarded or passed_on_by(inbound.forwarded, trusted_proxies, is_address_near)
 
 
-def _names_no_public_address(line: str) -> bool:
-    # X-Forwarded-For is a list of addresses, Forwarded a list of `for=…;by=…;proto=…`: of the latter only `for` counts.
-    for hop in line.split(","):
-        for pair in hop.split(";"):
-            name, equals, value = pair.strip().partition("=")
-            if equals and name.strip().lower() != "for":
-                continue
-            host = (value if equals else name).strip().strip('"').strip()
-            if host and not is_local(_without_port(host)):
-                return False
-    return True
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0] if host.count(":") == 1 else host
+def is_local(peer: str) -> bool:
+    """Whether the peer of a connection is near: its address is, or it has none, as with a unix socket."""
+    return peer in _NO_ADDRESS or is_address_near(peer)
 
 
 @lru_cache(maxsize=4096)
-def is_local(host: str) -> bool:
+def is_address_near(host: str) -> bool:
     """Whether an address is loopback, private or link-local. Text that is no address is not."""
-    if host in _NO_ADDRESS:
-        return True
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -133,7 +153,7 @@ def is_inside(host: str, patterns: tuple[str, ...] = ()) -> bool:
     except ValueError:
         address = None
     if address is not None:
-        return is_local(name) or any(_in_network(address, pattern) for pattern in patterns)
+        return is_address_near(name) or any(_in_network(address, pattern) for pattern in patterns)
     if not _HOST_NAME.fullmatch(name):
         return False
     if "." not in name or name.endswith(_INSIDE_SUFFIXES):

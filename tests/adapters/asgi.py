@@ -55,10 +55,10 @@ class Conversation:
         self._over, self._asked = asyncio.Event(), False
 
     async def receive(self) -> Message:
-        """The empty body of the request; after it the end of the connection."""
+        """The body of the request; after it the end of the connection."""
         if not self._asked:
             self._asked = True
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.request", "body": self._call.body, "more_body": False}
         await self._over.wait()
         return {"type": "http.disconnect"}
 
@@ -110,6 +110,24 @@ class AsgiHarness:
     def __init__(self, exporter: InMemorySpanExporter, app: App) -> None:
         self.app = app
         self._exporter = exporter
+
+    def start(self) -> None:
+        """Lead the lifespan of the application, where it has one."""
+        messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+        refusals: list[Message] = []
+
+        async def receive() -> Message:
+            return messages.pop(0)
+
+        async def send(message: Message) -> None:
+            if message["type"].endswith(".failed"):
+                refusals.append(message)
+
+        async def lifespan() -> None:
+            await self.app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+
+        asyncio.run(lifespan())
+        assert refusals == []
 
     def send(self, call: Call, **conversation: Any) -> Answer:
         """Send one request, in an event loop of its own."""

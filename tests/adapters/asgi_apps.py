@@ -64,12 +64,19 @@ def _endpoint(page: Callable[..., Page], *, is_async: bool) -> Any:
     return sync_endpoint
 
 
-def _fastapi(exporter: InMemorySpanExporter, *, is_async: bool, telemetry: Any, installs: int = 1) -> AsgiHarness:
+async def _upload(request: Request) -> Response:
+    return PlainTextResponse(str(len(await request.body())))
+
+
+def _fastapi(
+    exporter: InMemorySpanExporter, *, is_async: bool, telemetry: Any, installs: int = 1, **options: Any
+) -> AsgiHarness:
     app = FastAPI(telemetry=telemetry)
+    app.add_api_route("/upload", _upload, methods=["POST"])
     for path, page in PAGES.items():
         app.add_api_route(path, _endpoint(page, is_async=is_async))
     for _ in range(installs):
-        app.add_middleware(BotanuMiddleware)
+        app.add_middleware(BotanuMiddleware, **options)
     return AsgiHarness(exporter, app)
 
 
@@ -81,22 +88,23 @@ fastapi_async = functools.partial(_fastapi, is_async=True, telemetry=None)
 
 def _starlette() -> Starlette:
     app = Starlette()
+    app.add_route("/upload", _upload, methods=["POST"])
     for path, page in PAGES.items():
         app.add_route(path, _endpoint(page, is_async=True))
     return app
 
 
-def starlette_added(exporter: InMemorySpanExporter, *, installs: int = 1) -> AsgiHarness:
+def starlette_added(exporter: InMemorySpanExporter, *, installs: int = 1, **options: Any) -> AsgiHarness:
     """Bare Starlette, the middleware added."""
     app = _starlette()
     for _ in range(installs):
-        app.add_middleware(BotanuMiddleware)
+        app.add_middleware(BotanuMiddleware, **options)
     return AsgiHarness(exporter, app)
 
 
-def starlette_wrapped(exporter: InMemorySpanExporter, *, installs: int = 1) -> AsgiHarness:
+def starlette_wrapped(exporter: InMemorySpanExporter, *, installs: int = 1, **options: Any) -> AsgiHarness:
     """Bare Starlette, the middleware around all of it."""
     app: App = _starlette()
     for _ in range(installs):
-        app = BotanuMiddleware(app)
+        app = BotanuMiddleware(app, **options)
     return AsgiHarness(exporter, app)

@@ -1,11 +1,18 @@
 """What all adapters' tests stand on."""
 
-from collections.abc import Callable
+import functools
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import botanu
+from tests.support.servers import Mirror, Seen, Server
+
+OUTSIDE = "api.provider.example"
+"""A name that counts as outside; `outside_is_here` leads it to loopback."""
 
 
 @pytest.fixture
@@ -16,3 +23,37 @@ def exported(sdk: Callable[..., InMemorySpanExporter], monkeypatch: pytest.Monke
     found = sdk()
     botanu.enable(instrument="none")
     return found
+
+
+@pytest.fixture(scope="module")
+def mirror() -> Mirror:
+    """Keeps what arrives, whatever name it was called by."""
+    return Mirror()
+
+
+@pytest.fixture(scope="module")
+def port(mirror: Mirror) -> Iterator[int]:
+    """Where the mirror listens."""
+    with Server(mirror) as server:
+        yield server.port
+
+
+@pytest.fixture
+def arrived(mirror: Mirror) -> list[Seen]:
+    """The requests of this test."""
+    mirror.seen.clear()
+    return mirror.seen
+
+
+@pytest.fixture
+def outside_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Public-looking names that lead to the loopback address; everything else is as it was."""
+    real = socket.getaddrinfo
+    names = {OUTSIDE, "www.example.com", "inside.internal", "evil.example"}
+
+    @functools.wraps(real)
+    def resolve(host: Any, *rest: Any, **more: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        return real("127.0.0.1" if name in names else host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)

@@ -6,7 +6,9 @@ makes a `Harness`, an application that serves `PAGES` with the adapter in it.
     class TestFlask(AdapterContract):
         @pytest.fixture
         def build(self):
-            return FlaskHarness  # FlaskHarness(exporter, installs=1)
+            return FlaskHarness  # FlaskHarness(exporter, installs=1, **options)
+
+What the options do is in `contract_options`, and comes with it.
 """
 
 import json
@@ -16,14 +18,14 @@ from opentelemetry import baggage, trace
 from opentelemetry import context as otel
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
 import botanu
 from botanu_core.runtime import guard
 from demo.receiver import Receiver
+from tests.adapters.contract_options import OptionsContract, assert_one_run, outcome
 from tests.adapters.crowd import check_crowd
-from tests.adapters.harness import OTHER_RUN, RUN, RUN_HEADER, Answer, Builder, Call, Harness, baggage_of, own_span
+from tests.adapters.harness import OTHER_RUN, RUN, RUN_HEADER, Call, baggage_of, own_span
 from tests.adapters.hostile import HOSTILE, MARK, STRANGERS
 from tests.adapters.pages import BOOM
 
@@ -34,24 +36,8 @@ ANONYMOUS = baggage_of(run_id=RUN, workflow="Customer Support")
 STATUS = "botanu.outcome.status"
 
 
-def outcome(answer: Answer) -> object:
-    """How the run of this answer ended."""
-    return (own_span(answer.spans).attributes or {}).get(STATUS)
-
-
-def assert_one_run(answer: Answer, run_id: str) -> None:
-    """Header and every span tell of this run."""
-    assert answer.run_id == run_id
-    assert {(span.attributes or {}).get("botanu.run_id") for span in answer.spans} == {run_id}
-
-
-class AdapterContract:
+class AdapterContract(OptionsContract):
     """Subclass it with a `build` fixture."""
-
-    @pytest.fixture
-    def web(self, build: Builder, exported: InMemorySpanExporter) -> Harness:
-        """The application, the adapter installed once."""
-        return build(exported)
 
     # --- which run ----------------------------------------------------------------------------------------------
 

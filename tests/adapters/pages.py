@@ -8,6 +8,7 @@ from typing import Final
 from opentelemetry import baggage, propagate, trace
 
 import botanu
+from botanu.tracking.llm import track_llm_call
 
 __all__ = ["BOOM", "LOGGER", "PAGES", "Boom", "Page"]
 
@@ -129,6 +130,13 @@ def echo_stream(token: str) -> Page:
     return chunks()
 
 
+def model() -> Page:
+    """Asks a model, and would like to keep what was said."""
+    with track_llm_call(provider="openai", model="gpt-5") as call:
+        call.set_input_content("Where is my kettle?").set_output_content("On its way.")
+    return 200, _run_id()
+
+
 def members() -> Page:
     """The baggage inside, and the headers that a call to a neighbour would get."""
     headers: dict[str, str] = {}
@@ -156,5 +164,6 @@ PAGES: Final[Mapping[str, Callable[..., Page]]] = {
     "/echo/{token}": echo,
     "/echo-stream/{token}": echo_stream,
     "/members": members,
+    "/model": model,
 }
 """By path, with parameters in braces."""

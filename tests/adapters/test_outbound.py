@@ -1,9 +1,7 @@
 """Outgoing calls with the stock instrumentors: the run reaches our own services, and nothing of it anybody else."""
 
 import asyncio
-import functools
 import re
-import socket
 
 import httpx
 import pytest
@@ -16,44 +14,13 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 import botanu
 from botanu_fastapi import BotanuMiddleware
 from demo.receiver import Receiver
-from tests.support.servers import Mirror, Server, child
+from tests.adapters.conftest import OUTSIDE
+from tests.support.servers import Server, child
 
-OUTSIDE = "api.provider.example"
 OURS = re.compile(r"botanu", re.IGNORECASE)
 
 
-@pytest.fixture(scope="module")
-def mirror():
-    """Keeps what arrives, whatever name it was called by."""
-    return Mirror()
-
-
-@pytest.fixture(scope="module")
-def port(mirror):
-    """Where the mirror listens."""
-    with Server(mirror) as server:
-        yield server.port
-
-
-@pytest.fixture(autouse=True)
-def arrived(mirror):
-    """The requests of this test."""
-    mirror.seen.clear()
-    return mirror.seen
-
-
-@pytest.fixture(autouse=True)
-def outside_is_here(monkeypatch):
-    """A public-looking name that leads to the loopback address; everything else is as it was."""
-    real = socket.getaddrinfo
-    names = {OUTSIDE, "www.example.com", "inside.internal", "evil.example"}
-
-    @functools.wraps(real)
-    def resolve(host, *rest, **more):
-        name = host.decode() if isinstance(host, bytes) else host
-        return real("127.0.0.1" if name in names else host, *rest, **more)
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+pytestmark = pytest.mark.usefixtures("outside_is_here", "arrived")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import botanu
 from botanu.tracking.data import track_db_operation, track_messaging_operation, track_storage_operation
 from botanu.tracking.llm import track_llm_call, track_tool_call
 from botanu_core import semconv
+from botanu_core.adapter import accept, from_mapping
 from botanu_core.model.vocabulary import provider_name
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -87,6 +88,7 @@ def undocumented(attributes: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]
 
 
 def use_everything() -> None:
+    accept(from_mapping({"baggage": "botanu.run_id=forged"}))
     with botanu.event(workflow="outer", event_id="t-0"):
         run = botanu.event(workflow="w", event_id="t-1", customer_id="acme", tenant_id="tenant", version="7")
         with run, botanu.step("retrieval"):
@@ -144,7 +146,7 @@ def test_every_metric_and_event_that_arrives_is_documented(sent, receiver):
 
 
 def test_every_member_that_leaves_is_documented(service):
-    service(propagate_to="always")
+    service(propagate_to="always", baggage_key="k" * 32)
     headers: dict[str, str] = {}
     first = botanu.RunContext.create("w", event_id="t-1", customer_id="acme", tenant_id="tenant", deadline_s=60)
     with botanu.event(workflow="w", retry_of=first, deadline_s=60) as run, botanu.step("retrieval"):

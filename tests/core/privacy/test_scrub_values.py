@@ -5,7 +5,9 @@ import datetime
 import decimal
 import enum
 import json
+import threading
 import uuid
+from collections import deque
 from types import SimpleNamespace
 
 import pydantic
@@ -222,3 +224,30 @@ def test_a_hidden_value_has_a_pseudonym_too():
     one, two = scrubber.scrub_value({"token": "abc"}), scrubber.scrub_value({"token": "abc"})
     assert one == two
     assert one["token"].startswith("[SECRET:")
+
+
+def test_a_queue_is_read_and_a_generator_is_left():
+    """To ask a generator would use it up."""
+    numbers = (number for number in range(3))
+    assert scrubbed([deque(["a@b.example"]), numbers]) == [["[EMAIL]"], "<generator>"]
+    assert next(numbers) == 0
+
+
+def test_of_an_array_only_the_shape_is_told():
+    """Its numbers are many, and are nothing to read; one number is one."""
+    array = type("ndarray", (), {"__module__": "numpy", "shape": (2, 3), "__repr__": Loud.__repr__})
+    scalar = type("int64", (), {"__module__": "numpy", "shape": (), "item": lambda self: 7})
+    assert scrubbed({"a": array(), "n": scalar()}) == {"a": "<numpy.ndarray (2, 3)>", "n": 7}
+
+
+def test_a_slow_detector_does_not_hold_up_a_large_value():
+    """After a second, what is left is only counted."""
+    never = threading.Event()
+
+    def slow(text: str) -> str:
+        never.wait(0.02)
+        return text
+
+    value = Scrubber(detectors=[slow]).scrub_value([f"text {number}" for number in range(1000)])
+    assert 1 < len(value) < 500
+    assert value[-1].endswith(" more]")

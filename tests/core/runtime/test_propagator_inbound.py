@@ -1,5 +1,7 @@
 """Incoming: a run is taken from whoever may hand us one; what strangers put under our name is dropped."""
 
+import time
+
 import pytest
 from opentelemetry import baggage, trace
 from opentelemetry import context as otel
@@ -10,9 +12,10 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import botanu
 from botanu_core import settings
-from botanu_core.adapter import SCOPE_KEY, accept, from_asgi, from_mapping, propagation_fields
+from botanu_core.adapter import SCOPE_KEY, accept, from_asgi, from_header, from_mapping, propagation_fields, to_header
 from botanu_core.runtime.propagator import BotanuPropagator
 from botanu_core.settings import Settings
+from botanu_core.wire.signature import written
 
 RUN_ID = "0190a000-0000-7000-8000-000000000001"
 LINE = f"botanu.run_id={RUN_ID},botanu.workflow=W,botanu.event_id=T-1"
@@ -218,3 +221,54 @@ def test_custom_members_come_along():
 def test_the_headers_that_may_be_read():
     """An adapter learns from the propagator that is installed which headers to hand over."""
     assert {b"baggage", b"traceparent"} <= propagation_fields()
+
+
+# --- a header of its own -------------------------------------------------------------------------------------------
+
+
+def test_a_message_with_a_header_of_its_own_for_the_run():
+    """One text, the run's members in it; what is no text, or nothing, carries no run."""
+    with botanu.event("W", event_id="T-1", customer_id="acme") as run, botanu.step("s"):
+        header = to_header(run)
+    taken = accept(from_header(header))
+    assert (taken.run_id, taken.event_id, taken.customer_id, taken.joined) == (run.run_id, "T-1", "acme", True)
+    assert taken.run.step == "s"
+    assert [accept(from_header(value)).joined for value in ("", None, b"x", 7, "botanu.run_id=x")] == [False] * 5
+
+
+def test_it_is_signed_where_there_is_a_key(monkeypatch):
+    """An altered one is refused; one that has waited longer than a request may is taken where the queue says so."""
+    settings.activate(Settings(baggage_keys=(b"k" * 32,)))
+    with botanu.event("W", customer_id="acme") as run:
+        header = to_header(run)
+        monkeypatch.setattr("time.time", lambda real=time.time: real() - 5000)
+        old = to_header(run)
+        monkeypatch.undo()
+    assert accept(from_header(header)).run_id == run.run_id
+    assert not accept(from_header(header.replace("acme", "evil"))).joined
+    assert not accept(from_header(old)).joined
+    assert accept(from_header(old), lifetime_s=86_400).run_id == run.run_id
+
+
+def test_a_run_that_was_named_after_it_came_is_signed_anew(spans):
+    """The signature that it came with vouched for less, is in nobody's baggage, and is not what goes on."""
+    settings.activate(Settings(baggage_keys=(b"k" * 32,), in_baggage=True))
+    came = written({"botanu.run_id": RUN_ID}, (b"k" * 32,))
+    context = OURS.extract({"baggage": f"{came},theirs=1"}, Context())
+    assert dict(baggage.get_all(context)).keys() == {"botanu.run_id", "botanu.environment", "theirs"}
+
+    def call():
+        with botanu.event("W", event_id="T-1"):
+            assert botanu.get_baggage("botanu.sig") is None
+            assert botanu.set_baggage("botanu.sig", "1.forged") is None
+            with trace.get_tracer("x").start_as_current_span(
+                "GET", kind=trace.SpanKind.CLIENT, attributes={"server.address": "desk"}
+            ):
+                headers = {}
+                OURS.inject(headers)
+        return headers
+
+    headers = asked(context, call)
+    assert came.partition("botanu.sig=")[2] not in headers["baggage"]
+    onward = accept(from_mapping(headers))
+    assert (onward.run_id, onward.workflow, onward.event_id) == (RUN_ID, "W", "T-1")

@@ -376,6 +376,44 @@ def test_a_failure_of_ours_sends_theirs(in_production, their_baggage):
     guard.strict(True)
 
 
+def test_a_failure_of_ours_does_not_bare_a_withheld_trace(in_production):
+    """Where the destination cannot be told for a failure, outsiders might be it."""
+
+    class Broken:
+        def __str__(self):
+            raise RuntimeError
+
+    settings.activate(Settings(withhold_trace_context=True))
+    token = otel.attach(baggage.set_baggage("botanu.broken", Broken()))
+    with botanu.event("W"):
+        headers = sent_to("db")
+    otel.detach(token)
+    assert headers == {}
+    guard.strict(True)
+
+
+@pytest.mark.parametrize("host", ["db", "api.example.com"])
+def test_the_trace_can_be_withheld_in_any_format(host):
+    """Not by the name of a header: what the application's propagator writes about a span is not written."""
+
+    class B3ish:
+        fields = frozenset({"b3"})
+
+        def inject(self, carrier, context=None, setter=None):
+            span = trace.get_current_span(context).get_span_context()
+            if span.is_valid:
+                setter.set(carrier, "b3", f"{span.trace_id:032x}")
+
+    settings.activate(Settings(withhold_trace_context=True))
+    headers = {"B3": "of the first try"}
+    with trace.get_tracer("http").start_as_current_span(
+        "GET", kind=SpanKind.CLIENT, attributes={"server.address": host}
+    ):
+        BotanuPropagator(B3ish()).inject(headers)
+    assert ("b3" in headers) is (host == "db")
+    assert ("B3" in headers) is (host == "db")
+
+
 def test_the_fields():
     """The headers that may be written are those of the application's propagator and ours."""
     assert OURS.fields == {*THEIRS.fields, "baggage", "x-botanu-run"}

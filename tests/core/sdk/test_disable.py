@@ -104,7 +104,9 @@ def test_ten_cycles_leave_the_process_as_one_does(receiver, theirs):
     for number in range(10):
         botanu.enable(instrument="none", otlp_endpoint=receiver.endpoint)
         assert propagate.get_global_textmap().inner is propagator
-        assert len(provider._active_span_processor._span_processors) == len(processors) + 1
+        during = provider._active_span_processor._span_processors
+        assert during[: len(processors)] == processors
+        assert [type(each).__name__ for each in during[len(processors) :]] == ["LedgerProcessor", "CountedBatch"]
         with botanu.event(workflow="W", event_id=str(number)):
             tracer.start_span("work").end()
         assert botanu.disable()

@@ -166,7 +166,7 @@ def test_five_threads_at_once_enable_once(receiver):
 
 
 def test_what_the_application_has_stays_as_it_was(no_exporters, propagator, at_exit):
-    """Root logger, warnings, provider, processors, sampler, meter and logger provider: the same before and after."""
+    """Root logger, warnings, provider, sampler, meter and logger provider: the same; our processor comes behind theirs."""
     logging.getLogger().addHandler(handler := logging.NullHandler())
     propagator(theirs := CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()]))
     provider = TracerProvider(sampler=(sampler := ParentBased(ALWAYS_ON)), shutdown_on_exit=False)
@@ -177,7 +177,9 @@ def test_what_the_application_has_stays_as_it_was(no_exporters, propagator, at_e
         botanu.enable(instrument="none")
         during = process()
         assert {name for name in before if during[name] != before[name]} == {"propagator"}
-        assert provider._active_span_processor._span_processors == (processor,)
+        first, *ours = provider._active_span_processor._span_processors
+        assert first is processor
+        assert [type(each).__name__ for each in ours] == ["LedgerProcessor"]
         assert botanu.disable()
         assert process() == before
         assert propagate.get_global_textmap() is theirs

@@ -118,7 +118,7 @@ def test_what_the_application_switched_off_meanwhile_is_no_error(on, caplog):
     ("name", "detail"),
     [
         ("redis", "pip install opentelemetry-instrumentation-redis"),
-        ("grpc_client", "pip install opentelemetry-instrumentation-grpc"),
+        ("kafka", "pip install opentelemetry-instrumentation-kafka-python"),
         ("openai", "pip install opentelemetry-instrumentation-genai-openai"),
         ("asgi", "has no switch: use OpenTelemetryMiddleware of opentelemetry-instrumentation-asgi by hand"),
         ("htpx", "no instrumentor of this name is installed; did you mean 'httpx'?"),

@@ -125,3 +125,68 @@ def test_a_length_that_will_not_do_is_the_configured_one(wrong, spans, rate):
         tracker.set_input_content("word " * 2000, max_chars=wrong)
     limit = settings.current().max_content_chars
     assert len(spans.get_finished_spans()[0].attributes["botanu.eval.input_content"]) == limit
+
+
+# --- by workflow, and by halves ------------------------------------------------------------------------------------
+
+
+def enough_runs(workflow: str, spans, count: int = 40) -> list[set[str]]:
+    spans.clear()
+    for number in range(count):
+        with botanu.event(workflow=workflow, event_id=f"t-{number}"):
+            call()
+    return captured(spans)
+
+
+def test_a_workflow_may_have_a_rate_of_its_own(spans, rate, monkeypatch):
+    """Above the general one, below it, or without one."""
+    monkeypatch.setenv("BOTANU_CONTENT_CAPTURE_RATES", "Customer Support=1,Refund=0")
+    rate("0.5")
+    assert enough_runs("Customer Support", spans) == [PAIR] * 40
+    assert enough_runs("Refund", spans) == [set()] * 40
+    assert {frozenset(halves) for halves in enough_runs("Other", spans)} == {frozenset(), frozenset(PAIR)}
+    rate("0")
+    assert enough_runs("Customer Support", spans) == [PAIR] * 40
+
+
+def test_two_services_agree(spans, rate, monkeypatch):
+    """The second one joins the run by its baggage, and captures exactly what the first one does."""
+    monkeypatch.setenv("BOTANU_CONTENT_CAPTURE_RATES", "Support=0.5")
+    rate("0")
+    for number in range(40):
+        with botanu.event(workflow="Support", event_id=f"t-{number}") as run:
+            call()
+        with botanu.RunContext.from_baggage(run.to_baggage()).active():
+            call()
+    seen = captured(spans)
+    assert seen[::2] == seen[1::2]
+    assert {bool(halves) for halves in seen} == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("variable", "left"),
+    [("BOTANU_CAPTURE_INPUT", "botanu.eval.output_content"), ("BOTANU_CAPTURE_OUTPUT", "botanu.eval.input_content")],
+)
+def test_a_half_may_be_left_out(spans, rate, monkeypatch, variable, left):
+    monkeypatch.setenv(variable, "false")
+    rate("1")
+    call()
+    assert captured(spans) == [{left}]
+
+
+@pytest.mark.parametrize(("said", "both"), [("true", True), ("SPAN_ONLY", True), ("event_only", False), ("x", False)])
+def test_the_standard_switch_is_honoured(spans, monkeypatch, said, both):
+    """`OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` says whether content may stand on spans."""
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", said)
+    settings.activate(None)
+    call()
+    assert captured(spans) == [PAIR if both else set()]
+
+
+@pytest.mark.parametrize("said", ["false", "no_content", "event_only"])
+def test_where_the_standard_switch_says_no_nothing_is_captured(spans, rate, monkeypatch, said):
+    """Whatever else says yes."""
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", said)
+    rate("1")
+    call()
+    assert captured(spans) == [set()]

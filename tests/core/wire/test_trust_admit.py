@@ -4,8 +4,8 @@ import pytest
 
 from botanu_core import log
 from botanu_core.settings import Settings
+from botanu_core.wire import trust
 from botanu_core.wire.carrier import Inbound
-from botanu_core.wire.trust import admit, admitted
 
 RUN_ID = "0190a000-0000-7000-8000-000000000001"
 LINE = f"botanu.run_id={RUN_ID},botanu.workflow=W,botanu.event_id=T-1,botanu.customer_id=acme"
@@ -14,7 +14,13 @@ AUTO = Settings()
 
 def message(peer=None, *forwarded, line=LINE):
     """What a message says."""
-    return Inbound([line], peer, forwarded)
+    names = ("forwarded" if "for=" in value.lower() or "proto=" in value else "x-forwarded-for" for value in forwarded)
+    return Inbound([line], peer, list(zip(names, forwarded, strict=False)))
+
+
+def admit(*given):
+    """The run that is taken, if one is."""
+    return trust.admit(*given).run
 
 
 NEAR = [
@@ -193,8 +199,8 @@ def test_the_environment_of_the_message_or_ours():
 def test_members_of_the_applications_own():
     """What the application has set under our prefix comes along with an admitted run, checked as the run is."""
     line = f"{LINE},botanu.custom=a%20b,theirs=1,botanu.bad=a%0Ab,botanu.long={'x' * 300},botanu.empty="
-    run, custom = admitted(message(line=line), AUTO)
-    assert run.run_id == RUN_ID
-    assert custom == {"botanu.custom": "a b"}
-    assert admitted(message("8.8.8.8", line=line), AUTO) is None
-    assert admitted(message(), AUTO)[1] == {}
+    found = trust.admit(message(line=line), AUTO)
+    assert found.run.run_id == RUN_ID
+    assert found.carried == {"botanu.custom": "a b"}
+    assert trust.admit(message("8.8.8.8", line=line), AUTO) == (None, {}, "stranger")
+    assert trust.admit(message(), AUTO).carried == {}

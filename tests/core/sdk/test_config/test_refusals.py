@@ -19,7 +19,7 @@ from . import SECRET, refusal
         ("BOTANU_EXPORT_INTERVAL_S", "inf", "must be above 0 and at most 3600 seconds, got 'inf'"),
         ("BOTANU_SHUTDOWN_TIMEOUT_S", "600", "must be above 0 and at most 60 seconds, got '600'"),
         ("BOTANU_SEMCONV", "old", "must be 'botanu' or 'otel', got 'old'"),
-        ("BOTANU_TRUST_INBOUND", "yes", "must be 'auto', 'always' or 'never', got 'yes'"),
+        ("BOTANU_TRUST_INBOUND", "yes", "must be 'auto', 'signed', 'always' or 'never', got 'yes'"),
         ("BOTANU_INSTRUMENT", "none,httpx", "must be 'none' alone, or a list without it, got 'none,httpx'"),
         ("BOTANU_OTLP_ENDPOINT", "collector:4318", "must be a URL such as http://collector:4318 or "),
         ("BOTANU_OTLP_ENDPOINT", "http://", "must be a URL such as "),
@@ -90,12 +90,48 @@ def test_all_wrong_values_are_said_at_once(monkeypatch):
     ]
 
 
-def test_signed_is_refused_until_there_are_signatures(monkeypatch):
-    """Asking for signatures that are not there must not pass for safety."""
-    said = "signatures need BOTANU_BAGGAGE_KEY and are not available in this version"
-    assert said in refusal(trust_inbound="signed")
-    monkeypatch.setenv("BOTANU_BAGGAGE_KEY", SECRET)
-    assert BotanuConfig.load().notes == ("BOTANU_BAGGAGE_KEY has no effect: this version does not sign",)
+def test_signed_needs_a_key():
+    """Asking for signatures that nobody can check must not pass for safety."""
+    assert refusal(trust_inbound="signed") == (
+        "trust_inbound='signed' (BOTANU_TRUST_INBOUND) needs baggage_key (BOTANU_BAGGAGE_KEY): "
+        "set the key that your services share, or use 'auto'"
+    )
+    assert BotanuConfig.load(trust_inbound="signed", baggage_key="k" * 32).settings().trust_inbound == "signed"
+
+
+def test_hashed_customers_need_a_key():
+    """A hash without a key is undone by whoever has a list of customers."""
+    assert "needs customer_id_key (BOTANU_CUSTOMER_ID_KEY)" in refusal(customer_id_form="hashed")
+    config = BotanuConfig.load(customer_id_form="Hashed", customer_id_key="k" * 32)
+    assert config.settings().customer_id_form == "hashed"
+
+
+@pytest.mark.parametrize("field", ["baggage_key", "customer_id_key"])
+@pytest.mark.parametrize("text", [SECRET, "", 7, "é" * 15, [SECRET], ["k" * 32, SECRET]], ids=repr)
+def test_a_key_that_is_too_short_is_refused(field, text):
+    """With the length that it takes, and without the key."""
+    said = refusal(**{field: text})
+    assert said.startswith(f"{field} must ")
+    assert "openssl rand -hex 32" in said or "text" in said or "list" in said
+
+
+def test_a_short_key_in_the_environment(monkeypatch):
+    """The variable is named; nothing of the key is, not even between two good ones."""
+    monkeypatch.setenv("BOTANU_BAGGAGE_KEY", f"{'k' * 32},{SECRET}")
+    assert refusal() == (
+        "BOTANU_BAGGAGE_KEY must hold keys of at least 32 bytes, with commas between; the shortest has 12: "
+        "make one with 'openssl rand -hex 32'"
+    )
+
+
+def test_keys_stand_nowhere():
+    """`repr`, `str` and the plain form show that there are keys, and not which."""
+    keys = [SECRET * 3, SECRET * 4]
+    config = BotanuConfig.load(baggage_key=keys, customer_id_form="hashed", customer_id_key=SECRET * 3)
+    assert config.to_dict()["baggage_key"] == ["***", "***"]
+    assert config.to_dict()["customer_id_key"] == "***"
+    assert config.settings().baggage_keys == tuple(key.encode() for key in keys)
+    assert SECRET not in f"{config!r}{config}{config.to_dict()}{config.settings()!r}{config.notes}"
 
 
 def test_it_is_frozen():
