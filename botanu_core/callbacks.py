@@ -5,11 +5,12 @@ current between two callbacks; `called_from` tells the ledger which call the cod
 """
 
 from botanu_core.errors import ConfigError
+from botanu_core.ledger.run_ledger import Call
 from botanu_core.log import warn_once
 from botanu_core.model.reported import Reported, Reporter, read_reported, reporter_of
 from botanu_core.runtime.billing import called_from
 from botanu_core.runtime.context import RunContext
-from botanu_core.runtime.current import composed, current_run
+from botanu_core.runtime.current import composed, current_run, current_step
 from botanu_core.runtime.guard import failed
 from botanu_core.semconv import (
     GEN_AI_AGENT_NAME,
@@ -28,6 +29,7 @@ __all__ = [
     "GEN_AI_OPERATION",
     "GEN_AI_WORKFLOW_NAME",
     "STEP",
+    "Call",
     "ConfigError",
     "LLMTracker",
     "Reported",
@@ -38,6 +40,7 @@ __all__ = [
     "called_from",
     "composed",
     "current_run",
+    "current_step",
     "failed",
     "read_reported",
     "reporter_of",

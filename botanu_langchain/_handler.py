@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
 from typing import Any, Final
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from opentelemetry import context as otel
-from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, get_current_span
 
 from botanu_core.callbacks import (
@@ -21,9 +21,9 @@ from botanu_core.callbacks import (
     RunContext,
     ToolTracker,
     Tracker,
-    called_from,
     composed,
     current_run,
+    current_step,
     failed,
     read_reported,
     track_llm_call,
@@ -31,7 +31,7 @@ from botanu_core.callbacks import (
     warn_once,
 )
 from botanu_langchain._content import answered, asked
-from botanu_langchain._open import Open, OpenCalls
+from botanu_langchain._open import Open, OpenCalls, enter, leave_batch, manager_of, note_manager
 from botanu_langchain._read import Answer, answer_of, asked_model, asked_provider, call_name, request_params
 
 __all__ = ["BotanuCallbackHandler"]
@@ -85,18 +85,22 @@ class BotanuCallbackHandler(BaseCallbackHandler):
 
     @property
     def run_inline(self) -> bool:  # type: ignore[override]  # a class attribute there
-        """Whether LangChain calls this in the caller's own context, and not in an executor at a tenfold cost.
+        """Whether LangChain calls this in the caller's own task, and not in an executor at a tenfold cost.
 
         LangChain hands the start of a plain (not chat) model call to the inline handlers only, where there are any:
-        there, and only there, this handler is none if somebody else's would go without.
+        there, and only there, this handler is none if it would be the only one and others went without.
         """
-        frame = sys._getframe(1)
-        if frame.f_code.co_name == "<listcomp>" and frame.f_back is not None:
+        frame: FrameType | None = sys._getframe(1)
+        if frame is not None and frame.f_code.co_name == "<listcomp>":  # no frame of its own from Python 3.12 on
             frame = frame.f_back
-        if frame.f_code.co_name != "on_llm_start":
+        if frame is None or frame.f_code.co_name != "on_llm_start":
             return True
-        others = getattr(frame.f_locals.get("self"), "handlers", ())
-        return all(each is self or each.run_inline for each in others)
+        manager = frame.f_locals.get("self")
+        others = [each for each in getattr(manager, "handlers", ()) if not isinstance(each, BotanuCallbackHandler)]
+        if not others or any(each.run_inline for each in others):
+            return True
+        note_manager(manager)
+        return False
 
     # --- chains, graphs, agents ---------------------------------------------------------------------------------
 
@@ -150,8 +154,9 @@ class BotanuCallbackHandler(BaseCallbackHandler):
     def _start_chain(self, opened: Open, name: str, metadata: Mapping[str, Any]) -> None:
         attributes: dict[str, Any]
         step = None
-        agent = metadata.get("lc_agent_name")
-        if metadata.get("langgraph_node") == name:
+        agent, node = metadata.get("lc_agent_name"), metadata.get("langgraph_checkpoint_ns")
+        if metadata.get("langgraph_node") == name and node != opened.node:
+            opened.node = node
             step, span_name, attributes = name, f"botanu.step/{name}", {STEP: name}
         elif isinstance(agent, str) and agent != opened.agent:
             opened.agent, span_name = agent, f"invoke_agent {agent}"
@@ -220,12 +225,16 @@ class BotanuCallbackHandler(BaseCallbackHandler):
             opened = self._opened(run_id, parent_run_id)
             tracker = track_llm_call(asked_provider(known, params, shape), asked_model(known, params), operation)
             tracker.set_request_params(**request_params(params))
+            batch = id(params) if kwargs.get("batch_size", 1) != 1 else 0  # alive as long as its prompts are begun
+            if batch:
+                leave_batch(batch)
             opened.tracker = tracker.start(opened.context)
             if self._capture and tracker.captures:
                 asked(tracker, prompts)
             self.open.put(opened)
-            opened.watch_task(self._task_over(run_id))
-            called_from(tracker.call)
+            if (manager := manager_of()) is not None:
+                opened.watch(manager, self.open)
+            enter(opened, batch)
         except Exception as error:
             failed("langchain", error)
 
@@ -255,26 +264,25 @@ class BotanuCallbackHandler(BaseCallbackHandler):
     def _end_call(self, run_id: UUID, response: Any, error: BaseException | None) -> None:
         try:
             opened = self.open.take(run_id)
+            tracker = opened.tracker if opened is not None else None
             if opened is None:
-                if error is None and not self.open.was_abandoned(run_id):
-                    self._unannounced(response)
-                return
-            opened.unwatch_task(self._task_over(run_id))
-            tracker = opened.tracker
-            if isinstance(tracker, LLMTracker):
+                self._late(response)
+            elif isinstance(tracker, LLMTracker):
                 self._write(tracker, answer_of(response), response)
                 if error is not None:
                     if opened.usage is not None and tracker.usage.input_tokens is None:
                         tracker.report(read_reported("langchain", opened.usage), opened.usage, "cached_tokens")
                     tracker.set_stream_over()
+                    if not isinstance(error, Exception):
+                        tracker.set_canceled()
                 tracker.finish(error)
         except Exception as failure:
             failed("langchain", failure)
 
-    def _unannounced(self, response: Any) -> None:
-        """A call whose start LangChain has not told: another handler that is inline took it for itself."""
+    def _late(self, response: Any) -> None:
+        """A call that was ended before, or whose start went to other handlers only: what it used is paid for."""
         answer = answer_of(response)
-        if answer.told.usage.input_tokens is None and answer.response_id is None:
+        if answer.told.usage.input_tokens is None and answer.told.usage.output_tokens is None:
             return
         tracker = track_llm_call("unknown", answer.model).start()
         self._write(tracker, answer, response)
@@ -352,18 +360,26 @@ class BotanuCallbackHandler(BaseCallbackHandler):
     # --- what all share -----------------------------------------------------------------------------------------
 
     def _opened(self, key: UUID, parent_key: UUID | None) -> Open:
-        parent = self.open.get(parent_key)
-        if parent is not None:
-            return Open(key, parent, parent.run, parent.context)
-        context: Context = otel.get_current()
-        return Open(key, None, current_run(context), context)
+        parent, now = self.open.get(parent_key), otel.get_current()
+        if parent is None:
+            return Open(key, None, current_run(now), now, now)
+        if now is not parent.around:
+            run, around = current_run(now), parent.around
+            is_other_run = run is not None and run is not current_run(around) and run is not parent.run
+            if is_other_run or current_step(now) not in (None, current_step(around)):
+                # A block of the user's, around this and inside the parent: its span is the nearer one.
+                return Open(key, parent, run, now, now)
+        return Open(key, parent, parent.run, parent.context, parent.around)
 
     def _end(self, key: UUID, error: BaseException | None) -> None:
         try:
-            opened = self.open.take(key)
+            is_cut = error is not None and not isinstance(error, Exception)
+            opened = self.open.take(key, is_cut=is_cut)
             if opened is None:
                 return
             if opened.tracker is not None:
+                if is_cut:
+                    opened.tracker.set_canceled()
                 opened.tracker.finish(error)
             if opened.owned is not None:
                 if error is not None:
@@ -371,29 +387,6 @@ class BotanuCallbackHandler(BaseCallbackHandler):
                 opened.owned.finish(None if error is not None else "success", error)
         except Exception as failure:
             failed("langchain", failure)
-
-    def _task_over(self, key: UUID) -> "_TaskOver":
-        return _TaskOver(self.open, key)
-
-
-class _TaskOver:
-    """Ends a call whose task is over, if LangChain has not by then; any two of one call are equal."""
-
-    __slots__ = ("_key", "_open")
-
-    def __init__(self, calls: OpenCalls, key: UUID) -> None:
-        self._open, self._key = calls, key
-
-    def __call__(self, task: Any) -> None:
-        opened = self._open.get(self._key)
-        if opened is not None:
-            self._open.abandon(opened)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _TaskOver) and other._key == self._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
 
 
 def _is_interrupt(error: BaseException) -> bool:

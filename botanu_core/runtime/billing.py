@@ -3,9 +3,8 @@
 Trackers come by here, and so do the spans of other people's instrumentations, which `sdk.processor` hands over.
 """
 
-import weakref
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Final, Protocol
@@ -80,16 +79,21 @@ class OpenSpans:
 open_spans: Final = OpenSpans()
 
 
-_called_from: Final[ContextVar["weakref.ref[Call] | None"]] = ContextVar("botanu_called_from", default=None)
+Around = Callable[[], Call | None]
+
+_called_from: Final[ContextVar[Around | None]] = ContextVar("botanu_called_from", default=None)
 
 
-def called_from(call: Call | None) -> None:
-    """Say that what is called from here on is inside `call`, whose span is current nowhere.
+def called_from(around: Around) -> None:
+    """Say that what is called from here on is inside a call whose span is current nowhere.
 
     For callbacks, which have a beginning and an end and no block: nothing need be undone, for a call that has ended is
     around nothing.
+
+    Args:
+        around: Asked for the call whenever another begins; held for as long as this context lives.
     """
-    _called_from.set(weakref.ref(call) if call is not None else None)
+    _called_from.set(around)
 
 
 class _Outside:
