@@ -231,9 +231,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
             opened.tracker = tracker.start(opened.context)
             if self._capture and tracker.captures:
                 asked(tracker, prompts)
-            self.open.put(opened)
-            if (manager := manager_of()) is not None:
-                opened.watch(manager, self.open)
+            self.open.put(opened, manager_of())
             enter(opened, batch)
         except Exception as error:
             failed("langchain", error)
@@ -314,7 +312,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
             tracker = track_tool_call(name, kwargs.get("tool_call_id"))
             opened.tracker = tracker.start(opened.context)
             opened.context = composed(opened.run, tracker.span, opened.context)
-            self.open.put(opened)
+            self.open.put(opened, manager_of())
         except Exception as error:
             failed("langchain", error)
 
@@ -342,7 +340,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
             tracker = Tracker(f"retrieval {name}", SpanKind.INTERNAL, attributes)
             opened.tracker = tracker.start(opened.context)
             opened.context = composed(opened.run, tracker.span, opened.context)
-            self.open.put(opened)
+            self.open.put(opened, manager_of())
         except Exception as error:
             failed("langchain", error)
 

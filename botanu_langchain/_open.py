@@ -16,7 +16,6 @@ from botanu_core.callbacks import Call, LLMTracker, RunContext, Tracker, called_
 __all__ = ["Open", "OpenCalls", "enter", "leave_batch", "manager_of", "note_manager"]
 
 _MOST_OPEN: Final = 100_000
-_MOST_FORGOTTEN: Final = 4096
 _SYNC_DISPATCH: Final = _managers.handle_event.__code__
 _ASYNC_DISPATCH: Final = _managers.ahandle_event.__code__
 _STARTS: Final = frozenset(
@@ -68,12 +67,7 @@ class Open:
         self._life: weakref.ref[Any] | None = None
 
     def watch(self, manager: object, calls: "OpenCalls") -> None:
-        """End with the coroutine that made the call: LangChain says nothing where one is cancelled.
-
-        Args:
-            manager: LangChain's, of this call; a local variable of that coroutine.
-            calls: Where this is open.
-        """
+        """End with `manager`, a local variable of the coroutine that makes the call."""
         key = self.key
         self._life = weakref.ref(manager, lambda _: calls.gone(key))
 
@@ -134,7 +128,6 @@ class OpenCalls:
 
     def __init__(self) -> None:
         self._open: dict[UUID, Open] = {}
-        self._forgotten: dict[UUID, None] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -143,13 +136,20 @@ class OpenCalls:
         """What is open under LangChain's id."""
         return self._open.get(key) if key is not None else None
 
-    def put(self, opened: Open) -> None:
-        """It has begun."""
+    def put(self, opened: Open, manager: object = None) -> None:
+        """It has begun.
+
+        Args:
+            opened: What.
+            manager: From `manager_of`. It ends with that at the latest: LangChain says nothing of a cancelled call.
+        """
         if len(self._open) >= _MOST_OPEN:
             for old in list(itertools.islice(self._open.values(), _MOST_OPEN // 10)):
                 self.abandon(old)
         self._open[opened.key] = opened
         self._house(opened)
+        if manager is not None:
+            opened.watch(manager, self)
 
     def _house(self, opened: Open) -> None:
         if opened.parent is not None:
@@ -200,10 +200,6 @@ class OpenCalls:
         for each in _inside_out(opened):
             if self._open.pop(each.key, None) is None:
                 continue
-            if len(self._forgotten) >= _MOST_FORGOTTEN:
-                for old in list(itertools.islice(self._forgotten, _MOST_FORGOTTEN // 4)):
-                    self._forgotten.pop(old, None)
-            self._forgotten[each.key] = None
             self._unhouse(each)
             try:
                 _cancel(each)
@@ -249,7 +245,7 @@ def manager_of() -> object:
     No event says it. But the manager lives just as long as the coroutine that makes the call, and where that is
     cancelled, nothing else tells.
     """
-    frame: FrameType | None = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(1)
     for _ in range(_DISPATCH_DEPTH):
         if frame is None or frame.f_code is _SYNC_DISPATCH:
             return None

@@ -54,7 +54,8 @@ def batch_as_completed(model, config):
 
 def generate(model, config):
     model.generate_prompt(
-        [ChatPromptTemplate.from_template("{x}").invoke({"x": number}) for number in "abc"], callbacks=config["callbacks"]
+        [ChatPromptTemplate.from_template("{x}").invoke({"x": number}) for number in "abc"],
+        callbacks=config["callbacks"],
     )
 
 
@@ -73,9 +74,9 @@ def chain_astream(model, config):
 
 
 def parallel(model, config):
-    RunnableParallel({str(number): RunnableLambda(lambda x, n=number: f"{x} {n}") | model for number in range(4)}).invoke(
-        ASKED, config
-    )
+    RunnableParallel(
+        {str(number): RunnableLambda(lambda x, n=number: f"{x} {n}") | model for number in range(4)}
+    ).invoke(ASKED, config)
 
 
 def aparallel(model, config):
@@ -126,7 +127,9 @@ def test_without_a_run_the_outermost_chain_opens_one(way, gpt, seen, handler, ba
     if way in (chain, chain_astream, parallel, aparallel, structured):
         [completed] = seen.runs()
         assert completed.attributes["botanu.workflow"] in ("RunnableSequence", "RunnableParallel<0,1,2,3>")
-        assert {entry.attributes["botanu.run_id"] for entry in seen.entries()} == {completed.attributes["botanu.run_id"]}
+        assert {entry.attributes["botanu.run_id"] for entry in seen.entries()} == {
+            completed.attributes["botanu.run_id"]
+        }
         root = seen.span("botanu.run/")
         assert {span.trace_id for span in seen.spans()} == {root.trace_id}
         assert root.kind == "SERVER"
