@@ -91,7 +91,9 @@ class Inside:
         before = _inside.get()
         if before is not None and (before() is None or (batch and before.batch == batch)):
             before = before.outer  # nothing to go back to; chains of what has ended must not grow
-        self._opened, self.batch, self.outer = weakref.ref(opened), batch, before
+        self._opened = weakref.ref(opened)
+        self.batch: int = batch
+        self.outer: Inside | None = before
 
     def __call__(self) -> Call | None:
         """The call; `None` once its answer arrives, for whoever reads that may make other calls between two pieces."""
