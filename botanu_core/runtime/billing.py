@@ -3,6 +3,7 @@
 Trackers come by here, and so do the spans of other people's instrumentations, which `sdk.processor` hands over.
 """
 
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
@@ -20,8 +21,8 @@ from botanu_core.pricing.cost import UNPRICED, Cost
 from botanu_core.runtime import guard, telemetry
 
 __all__ = [
-    "Billed", "called_from", "closed", "end_call", "end_told", "open_call", "open_spans", "outside", "publish", "reset",
-    "settle", "told_on", "unpriced", "use_units",
+    "Billed", "also_seen", "called_from", "closed", "end_call", "end_told", "open_call", "open_spans", "outside",
+    "publish", "reset", "settle", "told_on", "unpriced", "use_units",
 ]  # fmt: skip
 
 _CACHE_HIT: Final = Cost(Decimal(0), "contract", "cache hit")
@@ -82,6 +83,7 @@ open_spans: Final = OpenSpans()
 Around = Callable[[], Call | None]
 
 _called_from: Final[ContextVar[Around | None]] = ContextVar("botanu_called_from", default=None)
+_beside: Final[ContextVar[Mapping[str, "weakref.ref[Call]"] | None]] = ContextVar("botanu_beside", default=None)
 
 
 def called_from(around: Around) -> None:
@@ -94,6 +96,29 @@ def called_from(around: Around) -> None:
         around: Asked for the call whenever another begins; held for as long as this context lives.
     """
     _called_from.set(around)
+    if (beside := _beside.get()) is not None:
+        _beside.set(None)
+        ours = around()
+        for each in beside.values():
+            if (other := each()) is not None and ours is not None and other is not ours:
+                publish(other.ledger.stand_back(other))
+
+
+def also_seen(call: Call, scope: str) -> None:
+    """Say that `call` is a span of somebody else's handler of callbacks.
+
+    Handlers are told of one call one after the other, and nothing that a span says tells that it is the same call:
+    where ours has just been told, or is the next to be, the other stands back.
+
+    Args:
+        call: The span's.
+        scope: The tracer that made it; of each the last span may be the one.
+    """
+    around = _called_from.get()
+    if around is not None and (ours := around()) is not None and ours.is_open:
+        publish(call.ledger.stand_back(call))
+    else:
+        _beside.set({**(_beside.get() or {}), scope: weakref.ref(call)})
 
 
 class _Outside:
