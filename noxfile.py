@@ -13,7 +13,7 @@ from pathlib import Path
 import nox
 
 ROOT = Path(__file__).parent
-PACKAGES = ("botanu", "botanu_core", "botanu_fastapi")
+PACKAGES = ("botanu", "botanu_core", "botanu_fastapi", "botanu_langchain")
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
