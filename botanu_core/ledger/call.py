@@ -79,8 +79,8 @@ class Call:
     """
 
     __slots__ = (
-        "above", "counted_below", "entry", "generation", "ledger", "open_inside", "pending", "root", "run", "span",
-        "span_id", "state", "step", "teller", "witness",
+        "__weakref__", "above", "counted_below", "entry", "generation", "ledger", "open_inside", "pending", "root",
+        "run", "span", "span_id", "state", "step", "teller", "witness",
     )  # fmt: skip
 
     def __init__(self, ledger: "RunLedger", above: "Call | None", span_id: int, run: Any) -> None:

@@ -138,6 +138,23 @@ class RunLedger:
                 _settle(root, counted)
         return counted
 
+    def stand_back(self, call: Call) -> list[LedgerEntry]:
+        """Leave a call out whatever it will say: another that sees the same one says it.
+
+        Returns:
+            What is counted now: others that have waited for it.
+        """
+        counted: list[LedgerEntry] = []
+        with process.lock:
+            if call.is_open:
+                call.state = "left out"
+                self.totals.duplicate_calls += 1
+                root = call.root
+                root.open_inside -= 1
+                if root.pending and root.open_inside <= 0:
+                    _settle(root, counted)
+        return counted
+
     def add(self, entry: LedgerEntry) -> list[LedgerEntry]:
         """Count something other than a model call, which nobody else sees."""
         counted: list[LedgerEntry] = []
