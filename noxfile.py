@@ -13,7 +13,15 @@ from pathlib import Path
 import nox
 
 ROOT = Path(__file__).parent
-PACKAGES = ("botanu", "botanu_celery", "botanu_core", "botanu_fastapi")
+PACKAGES = (
+    "botanu",
+    "botanu_celery",
+    "botanu_core",
+    "botanu_django",
+    "botanu_fastapi",
+    "botanu_flask",
+    "botanu_langchain",
+)
 
 # Its table decides what tests/phoenix compares with, so that one release is named.
 PHOENIX = "arize-phoenix==20.26.1"
@@ -75,7 +83,7 @@ SERVERS = {"redis-server": "redis-server", "rabbitmq-server": "rabbitmq-server"}
 
 
 def _servers(session: nox.Session) -> None:
-    """Install what is missing of `SERVERS`, where that can be done; elsewhere their tests are skipped, with a reason."""
+    """Install what is missing of `SERVERS`, where that can be done; elsewhere their tests are skipped."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
     missing = [package for command, package in SERVERS.items() if shutil.which(command, path=path) is None]
     if missing and shutil.which("apt-get") and os.geteuid() == 0:

@@ -9,7 +9,7 @@ from sentry_sdk.transport import Transport
 
 from benchmarks.asgi import Application
 
-__all__ = ["sentry"]
+__all__ = ["sentry", "start_sentry"]
 
 
 class _Nowhere(Transport):
@@ -19,6 +19,12 @@ class _Nowhere(Transport):
 
 def sentry(application: Application) -> Any:
     """`application` with every request a transaction, as a tracing sample rate of 1.0 has it."""
+    start_sentry()
+    return SentryAsgiMiddleware(application, asgi_version=3)
+
+
+def start_sentry() -> None:
+    """Once a process, with a transport that forgets."""
     if not sentry_sdk.is_initialized():
         sentry_sdk.init(
             dsn="https://key@127.0.0.1/1",
@@ -27,4 +33,3 @@ def sentry(application: Application) -> Any:
             default_integrations=False,
             auto_enabling_integrations=False,
         )
-    return SentryAsgiMiddleware(application, asgi_version=3)

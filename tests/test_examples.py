@@ -1,4 +1,4 @@
-"""What we show works: every example runs offline, and every Python block of README and of two pages of docs/ does.
+"""What we show works: every example runs offline, and every Python block of README and of the adapters' pages runs.
 
 A block that only hints at something has the line ``<!-- not run: why -->`` before it.
 """
@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ from demo.receiver import Receiver
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("_"))
-SERVICES = ("README.md", "docs/fastapi.md")
-PAGES = (*SERVICES, "docs/celery.md", "docs/ledger.md")
+SERVICES = ("README.md", "docs/fastapi.md", "docs/flask.md")
+PAGES = (*SERVICES, "docs/celery.md", "docs/langchain.md", "docs/ledger.md")
 _BLOCK = re.compile(r"(<!-- not run: [^\n]+-->\n+)?^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -60,7 +61,9 @@ def said_by(example):
 
 def test_there_is_something_to_run():
     """An empty list would make every test below pass."""
-    assert {"celery_worker", "fastapi_app", "two_services"} <= {path.stem for path in EXAMPLES}
+    assert {"celery_worker", "fastapi_app", "flask_app", "langchain_agent", "two_services"} <= {
+        path.stem for path in EXAMPLES
+    }
     assert {place.partition(":")[0] for place in BLOCKS} == set(PAGES)
 
 
@@ -82,6 +85,15 @@ def test_the_fastapi_example_shows_a_tree_for_each_request():
     assert out.count("tokens out=8") == 3
 
 
+def test_the_flask_example_shows_a_tree_for_each_request():
+    """Three requests, three runs, their outcomes, and the model call in the right one."""
+    out = said_by("flask_app")
+    assert len(set(re.findall(r"run (\S{36})", out))) == 3
+    assert "POST /tickets/<ticket_id>  workflow=Customer Support  customer=acme  outcome=success" in out
+    assert "outcome=failed" in out
+    assert out.count("tokens out=8") == 2
+
+
 def test_the_two_services_example_shows_one_run_and_nothing_outside():
     """Research got the run's id, the provider got no baggage, and both server spans carry it."""
     out = said_by("two_services")
@@ -100,6 +112,17 @@ def test_the_celery_example_shows_one_run_in_two_processes():
     assert "Dear acme, 2 things." in out
 
 
+def test_the_agent_costs_what_the_provider_bills():
+    """Each node has its cost, the calls were all seen twice, and the sum is the invoice."""
+    out = said_by("langchain_agent")
+    costs = dict(re.findall(r"^(\w+) +(\d\.\d+) USD", out, re.MULTILINE))
+    total, invoice = costs.pop("total"), costs.pop("invoice")
+    assert set(costs) == {"classify", "policy", "history", "model", "send"}
+    assert total == invoice
+    assert sum(map(Decimal, costs.values())) == pytest.approx(Decimal(total), abs=Decimal("0.000005"))
+    assert "for 6 calls, seen 6 times more" in out
+
+
 @pytest.mark.parametrize("place", BLOCKS)
 def test_a_block_of_the_documentation_runs(place, receiver: Receiver):
     """As it is printed, in a process of its own."""
@@ -115,6 +138,13 @@ with TestClient(app, raise_server_exceptions=False) as client:
     print(answer.headers["x-botanu-run-id"])
 botanu.disable()
 """
+ASK_FLASK = """
+answer = app.test_client().{method}("{path}")
+assert answer.status_code == {status}, answer.text
+print(answer.headers["x-botanu-run-id"])
+botanu.disable()
+"""
+ROUTES = {"docs/flask.md": "/tickets/<ticket_id>"}
 
 
 def test_the_options_of_the_guide_do_what_it_says(receiver: Receiver):
@@ -140,10 +170,10 @@ botanu.disable()
 def test_the_first_service_of_a_page_answers_and_is_seen(page, receiver: Receiver):
     """The copy-paste start: a ticket is sent, and its run arrives at the collector under the id of the response."""
     code = next(code for place, code in BLOCKS.items() if place.startswith(page))
-    ask = ASK.format(method="post", path="/tickets/T-1", status=200)
+    ask = (ASK_FLASK if page == "docs/flask.md" else ASK).format(method="post", path="/tickets/T-1", status=200)
     run_id = run("-c", code + ask, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint).stdout.strip()
     (server,) = [span for span in receiver.spans() if span.kind == "SERVER"]
-    assert (server.service, server.name) == ("support-desk", "POST /tickets/{ticket_id}")
+    assert (server.service, server.name) == ("support-desk", f"POST {ROUTES.get(page, '/tickets/{ticket_id}')}")
     named = {"botanu.run_id": run_id, "botanu.workflow": "Customer Support", "botanu.event_id": "T-1"}
     assert server.attributes.items() >= named.items()
     assert server.attributes["botanu.outcome.status"] == "success"

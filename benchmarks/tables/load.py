@@ -49,7 +49,14 @@ SERVERS = (
         "/tickets/7",
         {"bare": "bare", "ours": "BotanuMiddleware", "otel": "OTel instrumentor, server span only"},
     ),
-)
+    Server(
+        "Flask on gunicorn gthread",
+        ("gunicorn", "--bind", "127.0.0.1:{port}", "-k", "gthread", "--threads", str(CONNECTIONS), "--log-level",
+         "warning", "benchmarks.apps.flask_app:app"),
+        "/tickets/7",
+        {"bare": "bare", "ours": "BotanuFlask", "otel": "OTel Flask instrumentor"},
+    ),
+)  # fmt: skip
 
 
 def table(bench: Bench) -> Table:

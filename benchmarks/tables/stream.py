@@ -1,14 +1,16 @@
 """A streamed body of 1,000 chunks, as a share of the same stream without telemetry."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+from flask import Flask, Response
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware as OpenTelemetryWsgi
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from benchmarks import ours, peers_on_asgi
+from benchmarks import ours, peers_on_asgi, peers_on_wsgi, wsgi
 from benchmarks.asgi import Application, request
 from benchmarks.bench import CONFIG_TITLES, Bench
 from benchmarks.harness import Contender, ratio
@@ -20,7 +22,9 @@ SLOWNESS = 50
 CHUNKS = 1_000
 BARE = "Starlette: bare"
 OURS = "Starlette: BotanuMiddleware"
-TARGETS = {OURS: BARE}
+FLASK_BARE = "Flask: bare"
+FLASK_OURS = "Flask: BotanuFlask"
+TARGETS = {OURS: BARE, FLASK_OURS: FLASK_BARE}
 """What is promised of one contender, against which other."""
 
 
@@ -36,9 +40,24 @@ def _streaming() -> Starlette:
     return Starlette(routes=[Route("/stream", _endpoint)])
 
 
+def _flask() -> Flask:
+    application = Flask("bench")
+
+    @application.get("/stream")
+    def endpoint() -> Response:
+        def chunks() -> Iterator[bytes]:
+            for _ in range(CHUNKS):
+                yield b"a chunk of a body\n"
+
+        return Response(chunks())
+
+    return application
+
+
 def contenders(config: Config) -> list[Contender]:
     """The same stream, bare and under each kind of telemetry."""
     from botanu_fastapi import BotanuMiddleware
+    from botanu_flask import BotanuFlask
 
     ours.enable(config)
     others = tracer_provider(config)
@@ -51,9 +70,18 @@ def contenders(config: Config) -> list[Contender]:
         ),
         "Starlette: sentry-sdk, every request traced": peers_on_asgi.sentry(_streaming()),
     }
+    own = _flask()
+    BotanuFlask(own)
+    on_flask: dict[str, wsgi.Application] = {
+        FLASK_BARE: _flask(),
+        FLASK_OURS: own,
+        "Flask: OTel WSGI middleware": OpenTelemetryWsgi(_flask(), tracer_provider=others),
+        "Flask: sentry-sdk, every request traced": peers_on_wsgi.sentry(_flask()),
+    }
     return [
         bare_span(),
         *(Contender(name, request(app, "/stream", spec_version="2.3")) for name, app in stacks.items()),
+        *(Contender(name, wsgi.request(app, "/stream")) for name, app in on_flask.items()),
     ]
 
 

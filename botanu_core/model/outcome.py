@@ -94,7 +94,8 @@ def outcome_of(said: Outcome, status: str | None, error: BaseException | None = 
 def status_of(error: BaseException) -> str | None:
     """The status that an exception leaving a run gives it, where the user said nothing.
 
-    `None` leaves it open: a web framework's ``HTTPException`` of 4xx is an answer, and whose fault it is nobody knows.
+    `None` leaves it open: a web framework's ``HTTPException`` of 4xx is an answer, and whose fault it is nobody knows;
+    so are Django's ``Http404`` and its kin.
 
     Cancellation, and Celery's soft time limit, are told by the class's name in its family tree, so that asyncio's,
     concurrent.futures', trio's, and greenlets' are known without importing any of them.
@@ -108,10 +109,23 @@ def status_of(error: BaseException) -> str | None:
     names = {kind.__name__ for kind in type(error).__mro__}
     if not names.isdisjoint(_CANCELLATIONS):
         return "canceled"
-    if "HTTPException" in names:
+    # By their full names: gRPC has a PermissionDenied, too, and that one is a failure.
+    known = {f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__}
+    if not known.isdisjoint(_ANSWERS):
+        return None
+    if "HTTPException" in names or "rest_framework.exceptions.APIException" in known:
         code = getattr(error, "status_code", None) or getattr(error, "code", None)
         return None if isinstance(code, int) and code < 500 else "failed"
     return "timeout" if "SoftTimeLimitExceeded" in names else "failed"
 
 
+_ANSWERS: Final = frozenset(
+    {
+        "django.core.exceptions.BadRequest",
+        "django.core.exceptions.PermissionDenied",
+        "django.core.exceptions.SuspiciousOperation",
+        "django.http.multipartparser.MultiPartParserError",
+        "django.http.response.Http404",
+    }
+)
 _CANCELLATIONS: Final = frozenset({"CancelledError", "Cancelled", "GreenletExit", "ClientDisconnect"})

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, Self
@@ -15,8 +15,9 @@ from botanu_core import settings
 from botanu_core.ledger.run_ledger import RunLedger
 from botanu_core.model.outcome import Outcome, outcome_of
 from botanu_core.model.pseudonym import under_pseudonym
-from botanu_core.model.run import Run, clean, is_run_id
+from botanu_core.model.run import Run, clean
 from botanu_core.runtime import billing, guard, publishing, telemetry
+from botanu_core.runtime.again import as_run
 from botanu_core.runtime.arguments import checked_deadline, deadline_after
 from botanu_core.runtime.current import SPAN_KEY, activate, current_run, deactivate, restore, run_attributes
 from botanu_core.runtime.spans import add_event, record_error, set_attributes
@@ -38,8 +39,8 @@ class RunContext:
     """
 
     __slots__ = (
-        "_errors", "_ledger", "_lock", "_members", "_run", "_started_ns", "_suggested", "announces", "attributes",
-        "business", "called", "carried", "ended", "joined", "outcome", "owns_span", "refused", "span",
+        "_errors", "_guests", "_ledger", "_lock", "_members", "_run", "_started_ns", "_suggested", "announces",
+        "attributes", "business", "called", "carried", "ended", "joined", "outcome", "owns_span", "refused", "span",
         "tasks_published",
     )  # fmt: skip
 
@@ -54,14 +55,12 @@ class RunContext:
         self.attributes: Mapping[str, str | int] = run.attributes()
         self.business: Mapping[str, str] = _NOTHING
         self.carried: Mapping[str, str] = _NOTHING  # members under `botanu.` that came with the run and are not its own
-        self.refused: tuple[
-            str, ...
-        ] = ()  # lines of the message that this run was opened for, and that it did not join
-        self.joined = joined
-        self.ended = False
+        self.refused: tuple[str, ...] = ()  # lines of the message which it was opened for, and has not joined
+        self.joined, self.ended = joined, False
         self.outcome = _NOTHING_SAID
         self._suggested: tuple[str, BaseException | None] | None = None
         self._ledger: RunLedger | None = None
+        self._guests: dict[object, Callable[[], object]] = {}
         self.span: Span = INVALID_SPAN
         self.owns_span = True
         self.announces = False
@@ -324,6 +323,12 @@ class RunContext:
             if self.ended:
                 return False
             self.ended = True
+        for leave in tuple(self._guests.values()):
+            try:
+                leave()
+            except Exception as failure:
+                guard.failed("run end", failure)
+        self._guests.clear()
         try:
             if self._suggested is not None and (self._suggested[0] != "success" or status in (None, "success")):
                 status, error = self._suggested[0], self._suggested[1] or error
@@ -334,6 +339,19 @@ class RunContext:
             telemetry.end_span(self.span)
         self._errors.clear()
         return True
+
+    def admit(self, guest: object, leave: Callable[[], object]) -> None:
+        """Let something that is open without a block of its own end with the run, if it has not by then.
+
+        Args:
+            guest: What is open; `dismiss` it when it has ended by itself.
+            leave: Ends it; called before the run is added up.
+        """
+        self._guests[guest] = leave
+
+    def dismiss(self, guest: object) -> None:
+        """It has ended by itself."""
+        self._guests.pop(guest, None)
 
     def ledger(self) -> RunLedger:
         """Its calls in this process, and their sum."""
@@ -380,21 +398,3 @@ class RunContext:
 
 
 _MAX_ERRORS: Final = 16
-
-
-def as_run(previous: "RunContext | Run | str") -> Run:
-    """The run that is done again.
-
-    Raises:
-        ValueError: Something that names no run.
-    """
-    if isinstance(previous, RunContext):
-        return previous.run
-    if isinstance(previous, Run):
-        return previous
-    if isinstance(previous, str) and is_run_id(previous):
-        return Run(run_id=previous, root_run_id=previous, environment=settings.current().environment)
-    raise ValueError(
-        "a retry needs the RunContext, the Run or the run id (a UUID in lower case) of the run it does again, "
-        f"got {'another text' if isinstance(previous, str) else type(previous).__name__}"
-    )

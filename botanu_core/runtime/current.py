@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BAGGAGE_KEY", "REFUSED_KEY", "RUN_KEY", "SPAN_KEY", "STEP_KEY", "Activation", "activate", "current_run",
-    "current_step", "deactivate", "innermost", "reactivate", "restore", "run_attributes", "span_in", "without_step",
+    "current_step", "deactivate", "inhabit", "innermost", "reactivate", "restore", "run_attributes", "span_in",
+    "without_step",
 ]  # fmt: skip
 
 RUN_KEY: Final = otel.create_key("botanu-run")
@@ -134,6 +135,15 @@ def activate(
     activation.token = otel.attach(activation.context)
     activation.var_token = _innermost.set(activation)
     return activation
+
+
+def inhabit(run: "RunContext", span: Span, owner: object, base: Context) -> None:
+    """Make `run` and `span` current for as long as the context lives that this is called in: it is never left.
+
+    A context that held what it takes to leave it would be a cycle, and wait for the garbage collector.
+    """
+    activation = activate(run, span, owner, base=base)
+    del activation.token, activation.var_token
 
 
 def deactivate(activation: Activation) -> None:

@@ -11,6 +11,7 @@ from botanu_core.ledger.open_spans import open_spans
 from botanu_core.model.vocabulary import ModelOperation
 from botanu_core.runtime import billing, guard
 from botanu_core.runtime.context import current_run
+from botanu_core.runtime.current import current_step
 from botanu_core.tracking.llm import LLMTracker, track_llm_call
 
 __all__ = ["set_llm_attributes", "set_token_usage"]
@@ -48,7 +49,8 @@ def set_llm_attributes(
             owner.set_tokens(input_tokens, output_tokens, cached_tokens, cache_read_tokens, cache_write_tokens)
             owner.set_request_id(provider_request_id, vendor_request_id=vendor_request_id)
         elif settings.current().prices is not None and span.get_span_context().is_valid:
-            billing.told_on(span, current_run(otel.get_current()), tracker)
+            context = otel.get_current()
+            billing.told_on(span, current_run(context), tracker, current_step(context))
         if span.is_recording():
             span.set_attributes(tracker.attributes())
     except Exception as error:

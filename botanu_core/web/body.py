@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextvars import Context, copy_context
+from itertools import repeat
 from typing import Any, Final, Self, TypeVar
 
 from botanu_core.runtime.around import Awaited
@@ -13,12 +14,18 @@ T = TypeVar("T")
 _OVER: Final = object()
 
 
-def body_of(exchange: Exchange, body: Iterable[T]) -> "Body[T]":
-    """`body` inside the run of `exchange`. Called while the run is current.
+def body_of(
+    exchange: Exchange, body: Iterable[T], context: Context | None = None, length: int | None = None
+) -> "Body[T]":
+    """`body` inside the run of `exchange`, which ends with whichever is first: the last chunk, an exception, `close`.
 
-    The run ends with whichever is first: the last chunk, an exception, or `close`.
+    Args:
+        exchange: It is told of the end.
+        body: What the application returned.
+        context: In which the chunks are made; without one a copy of the current, the run being current there.
+        length: Of the body in bytes, where the response says it: so many are all of it, whether more is asked or not.
     """
-    return (SizedBody if hasattr(body, "__len__") else Body)(exchange, body)
+    return (SizedBody if hasattr(body, "__len__") else Body)(exchange, body, context, length)
 
 
 async def _next(steps: AsyncIterator[T]) -> T:
@@ -37,19 +44,52 @@ def _all_out(exchange: Exchange) -> None:
 class Body(Iterator[T]):
     """A sync body. Its steps share a context: what it makes current stays its own, in whatever thread it is asked."""
 
-    __slots__ = ("_context", "_exchange", "_given", "_is_closed", "_steps")
+    __slots__ = ("_context", "_exchange", "_given", "_is_closed", "_left", "_steps")
 
-    def __init__(self, exchange: Exchange, body: Iterable[T]) -> None:
-        self._exchange, self._given = exchange, body
-        self._context = copy_context()
+    def __init__(
+        self, exchange: Exchange, body: Iterable[T], context: Context | None = None, length: int | None = None
+    ) -> None:
+        self._exchange, self._given, self._left = exchange, body, length
+        self._context = copy_context() if context is None else context
         self._steps: Iterator[T] | None = None
         self._is_closed = False
 
+    def __iter__(self) -> Iterator[T]:
+        # It is not kept here: in a cycle it would not end before the collector finds it.
+        return self._all() if self._left is None else self._counted()
+
+    def _all(self) -> Iterator[T]:
+        try:
+            # Streams have many small chunks: nothing of Python stands between the server and each.
+            yield from map(self._context.run, repeat(next), repeat(self._begun()))
+        except GeneratorExit:
+            self._is_left()
+            raise
+        except BaseException as error:
+            self._exchange.ended(error)
+            raise
+        _all_out(self._exchange)
+
+    def _counted(self) -> Iterator[T]:
+        try:
+            for chunk in map(self._context.run, repeat(next), repeat(self._begun())):
+                if isinstance(chunk, bytes) and self._left is not None:
+                    self._left -= len(chunk)
+                    if self._left <= 0:
+                        # Test clients take what they need, and may never come back for the end.
+                        _all_out(self._exchange)
+                yield chunk
+        except GeneratorExit:
+            self._is_left()
+            raise
+        except BaseException as error:
+            self._exchange.ended(error)
+            raise
+        _all_out(self._exchange)
+
     def __next__(self) -> T:
         try:
-            if self._steps is None:
-                self._steps = self._context.run(iter, self._given)
-            item = self._context.run(next, self._steps, _OVER)
+            item = self._context.run(next, self._begun(), _OVER)
         except BaseException as error:
             self._exchange.ended(error)
             raise
@@ -57,6 +97,17 @@ class Body(Iterator[T]):
             _all_out(self._exchange)
             raise StopIteration
         return item  # type: ignore[return-value]  # it is not the sentinel
+
+    def _begun(self) -> Iterator[T]:
+        if self._steps is None:
+            self._steps = self._context.run(iter, self._given)
+        return self._steps
+
+    def _is_left(self) -> None:
+        if self._exchange.run.ended:
+            return
+        is_whole = self._left is not None and self._left <= 0 and self._exchange.status != 0
+        self._exchange.finish("canceled" if self._exchange.has_body and not is_whole else None)
 
     def close(self) -> None:
         """The server wants no more: before the last chunk that means that nobody does. The inner `close` runs once.
@@ -73,7 +124,7 @@ class Body(Iterator[T]):
         except BaseException as error:
             self._exchange.ended(error)
             raise
-        self._exchange.finish("canceled" if self._exchange.has_body else None)
+        self._is_left()
 
 
 class SizedBody(Body[T]):

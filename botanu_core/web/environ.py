@@ -36,13 +36,16 @@ class EnvironExchange(Exchange):
         super().__init__(options, environ, from_environ(environ), environ["REQUEST_METHOD"], path)
 
     @classmethod
-    def opened(cls, options: WebOptions, environ: Environ, native: Callable[[Environ], object]) -> Self | None:
+    def opened(
+        cls, options: WebOptions, environ: Environ, native: Callable[[Environ], object], *more: Any
+    ) -> Self | None:
         """The exchange that begins with `environ`; `None` for what has a run already, shall have none, or cannot.
 
         Args:
             options: Of the adapter.
             environ: Of the request.
             native: Makes the framework's request of it, for the functions that `exclude` holds.
+            more: What the framework's exchange is made of besides.
         """
         if SCOPE_KEY in environ:
             return None
@@ -51,7 +54,7 @@ class EnvironExchange(Exchange):
                 return None
             if environ["REQUEST_METHOD"] == "OPTIONS" and is_preflight("OPTIONS", lambda name: _key(name) in environ):
                 return None
-            return cls(options, environ)
+            return cls(options, environ, *more)
         except Exception as failure:
             guard.failed(cls.framework, failure)
             return None

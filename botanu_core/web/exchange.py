@@ -18,7 +18,7 @@ from botanu_core.model.outcome import STATUSES, status_of
 from botanu_core.model.run import clean
 from botanu_core.runtime import guard
 from botanu_core.runtime.accept import accept, server_span
-from botanu_core.runtime.current import Activation, activate
+from botanu_core.runtime.current import Activation, activate, inhabit
 from botanu_core.runtime.propagator import SCOPE_KEY, without_ours
 from botanu_core.web.options import WebOptions
 from botanu_core.wire.carrier import Inbound
@@ -121,6 +121,16 @@ class Exchange:
     def activate(self) -> Activation:
         """Make the run current; `deactivate` is called on the result, in the same frame."""
         return activate(self.run, self.run.span, self, base=self.context)
+
+    def inhabit(self) -> None:
+        """Make the run current for as long as the context lives that this is called in: one made for this request."""
+        inhabit(self.run, self.run.span, self, self.context)
+
+    def routed(self) -> None:
+        """The route is known, and the application has not been called: its spans are to carry what the route knows."""
+        if self._unasked:
+            self._native = None
+            self._identify()
 
     def started(self, status: int) -> None:
         """The response begins. The route is known by now: what could not be answered before is asked once more."""

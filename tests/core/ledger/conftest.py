@@ -65,6 +65,12 @@ class Desk:
         found = [entry.attributes.get("botanu.cost.usd_exact") for entry in self.entries()]
         return sum((Decimal(each) for each in found if each is not None), Decimal(0))
 
+    def sums(self, metric: str) -> list[tuple[float, dict]]:
+        """What a counter of ours has come to by now, and under which labels."""
+        self.receiver.clear()
+        assert botanu.flush()
+        return [(point.value, point.attributes) for point in self.receiver.points() if point.name == metric]
+
     def span(self, name: str) -> dict:
         """The attributes of the one span of that name that the application's exporter was given."""
         [span] = [span for span in self.exported.get_finished_spans() if span.name == name]
@@ -80,8 +86,8 @@ def desk(receiver, clean_process) -> Iterator[Callable[..., Desk]]:
         provider = TracerProvider(sampler=sampler, id_generator=OwnIds(), shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(found.exported))
         trace.set_tracer_provider(provider)
-        fields = {"instrument": "none", "export_interval_s": 600, "metric_interval_s": 600, **fields}
-        botanu.enable(otlp_endpoint=receiver.endpoint, price_contracts=[CONTRACT], **fields)
+        fixed = {"instrument": "none", "export_interval_s": 600, "metric_interval_s": 600}
+        botanu.enable(**{**fixed, "otlp_endpoint": receiver.endpoint, "price_contracts": [CONTRACT], **fields})
         return found
 
     yield switch_on

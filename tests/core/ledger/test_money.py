@@ -4,7 +4,7 @@ import asyncio
 import gc
 import threading
 import tracemalloc
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
@@ -87,15 +87,27 @@ def test_calls_of_a_process_that_makes_no_spans_of_its_own_are_told_apart(desk):
 
 
 @pytest.mark.parametrize("sampler", [None, ALWAYS_OFF], ids=["sampled", "unsampled"])
-@pytest.mark.parametrize("where", ["theirs", "run", "step"])
-def test_a_call_told_of_on_a_span_is_entered_once(desk, sampler, where):
+@pytest.mark.parametrize(
+    ("around", "step"),
+    [
+        pytest.param(others, None, id="theirs"),
+        pytest.param(lambda: trace.use_span(botanu.get_current_run().span), None, id="the run's own"),
+        pytest.param(lambda: botanu.step("s"), "s", id="a step's"),
+    ],
+)
+def test_a_call_told_of_on_a_span_is_entered_once(desk, sampler, around, step):
+    """Under that span, and in the run and the step that it was made in."""
     here = desk(sampler)
-    around = {"theirs": others(), "run": nullcontext(), "step": botanu.step("s")}[where]
-    with botanu.event(workflow="W"), around:
+    with botanu.event(workflow="W") as run, around():
+        told_on = trace.get_current_span()
         set_llm_attributes("openai", "priced", input_tokens=1000)
         set_token_usage(1000, 1000)
     [entry] = here.entries()
+    assert (told_on is run.span) == (around is not others and step is None)
+    assert entry.span_id == f"{told_on.get_span_context().span_id:016x}"
     assert entry.attributes["botanu.cost.usd_exact"] == "0.003000"
+    assert entry.attributes["botanu.run_id"] == run.run_id
+    assert entry.attributes.get("botanu.step") == step
 
 
 def test_two_responses_told_of_on_one_span_are_two_calls(desk):
@@ -267,3 +279,15 @@ def test_it_is_explained_to_the_cent(desk):
     assert "price     your contract: acme" in text
     assert "unpriced  'chat nobody-knows'" in text
     assert "the same response id was counted, as entry " in text
+
+
+def test_a_tier_that_was_told_decides_the_price(desk):
+    """By hand, as `llm_instrumented` reads it off a response; the tier that everybody gets is none."""
+    here = desk()
+    for tier in ("flex", "default"):
+        with track_llm_call("openai", "gpt-5") as call:
+            call.set_tokens(1_000_000, 0).set_service_tier(tier)
+    flex, plain = (entry.attributes for entry in here.entries())
+    assert flex["botanu.price.service_tier"] == "flex"
+    assert "botanu.price.service_tier" not in plain
+    assert Decimal(flex["botanu.cost.usd_exact"]) < Decimal(plain["botanu.cost.usd_exact"])

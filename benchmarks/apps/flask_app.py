@@ -1,0 +1,37 @@
+"""A Flask application; ``BENCH_KIND`` is ``bare``, ``ours`` or ``otel``."""
+
+import os
+from typing import Any
+
+from flask import Flask
+
+from benchmarks import ours
+from benchmarks.apps import desk
+from benchmarks.providers import prepare
+
+KIND = os.environ["BENCH_KIND"]
+app = Flask(__name__)
+
+
+@app.get("/tickets/<int:number>")
+def ticket(number: int) -> dict[str, Any]:
+    """A service's work: a query, and an answer in JSON."""
+    return desk.ticket(number)
+
+
+@app.get("/nothing")
+def nothing() -> dict[str, str]:
+    """The least that a request can be."""
+    return {}
+
+
+if KIND == "ours":
+    from botanu_flask import BotanuFlask
+
+    ours.enable("everything")
+    BotanuFlask(app)
+elif KIND == "otel":
+    from opentelemetry.instrumentation.flask import FlaskInstrumentor
+
+    prepare("everything")
+    FlaskInstrumentor().instrument_app(app)

@@ -1,0 +1,87 @@
+"""Django on gunicorn, uvicorn and its own development server, in processes of their own, over real sockets."""
+
+import contextlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.adapters.served import PATIENCE_S, Service, check_crowd_on_server, check_leavers_on_server
+from tests.support.script import environment
+
+SERVICE = "tests.adapters.django_service"
+GUNICORN = ("gunicorn", "--bind", "fd://{fd}", "--graceful-timeout", "5", "--workers", "2")
+UVICORN = ("uvicorn", "--fd", "{fd}", "--no-access-log", "--timeout-graceful-shutdown", "5", "--lifespan", "off")
+SERVERS = {
+    "gunicorn, sync": (*GUNICORN, f"{SERVICE}:application"),
+    "gunicorn, gthread": (*GUNICORN, "-k", "gthread", "--threads", "8", f"{SERVICE}:application"),
+    "gunicorn, preloaded": (*GUNICORN, "--preload", f"{SERVICE}:application"),
+    "uvicorn": (*UVICORN, f"{SERVICE}:asgi"),
+}
+some = pytest.mark.parametrize("command", SERVERS.values(), ids=SERVERS)
+VARIABLES = {"DJANGO_SETTINGS_MODULE": SERVICE, "PYTHONWARNINGS": "ignore"}
+
+
+def variables_of(command):
+    """Async views on an ASGI server, sync ones on the others."""
+    return VARIABLES | ({"SHOP_VIEWS": "async"} if command[0] == "uvicorn" else {})
+
+
+@some
+def test_a_hundred_mixed_requests_at_once(command, receiver):
+    """They keep apart, and what they leave arrives."""
+    check_crowd_on_server(command, receiver, **variables_of(command))
+
+
+@some
+def test_clients_that_leave(command, receiver):
+    """Each run ends, canceled, and the server goes on."""
+    check_leavers_on_server(command, receiver, **variables_of(command))
+
+
+@contextlib.contextmanager
+def runserver(receiver):
+    """``manage.py runserver`` on a port that it chooses itself."""
+    command = [sys.executable, "-u", "-m", "django", "runserver", "--noreload", "127.0.0.1:0"]
+    environ = environment(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, **VARIABLES)
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        for line in process.stdout:
+            if found := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
+                yield Service(process, int(found[1]), None)
+                return
+        raise AssertionError("runserver did not start")
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+class TestRunserver:
+    def test_requests_and_streams(self, receiver):
+        """Page, header and span agree, however often it is asked."""
+        with runserver(receiver) as service:
+            answers = [service.get(path) for path in ("/plain", "/stream", "/status/404", "/boom", "/plain")]
+            assert receiver.wait_for(lambda seen: len(ends(seen)) == 5, PATIENCE_S)
+        assert [status for status, _, _ in answers] == [200, 200, 404, 500, 200]
+        assert {run_id for _, run_id, _ in answers} == set(ends(receiver))
+        assert [ends(receiver)[run_id] for _, run_id, _ in answers] == ["success", "success", None, "failed", "success"]
+
+    def test_clients_that_leave(self, receiver):
+        """A socket that closes in the middle of a stream."""
+        with runserver(receiver) as service:
+            for reset in (False, True):
+                service.leave("/endless", after=b"\n", reset=reset)
+            assert service.get("/plain")[0] == 200
+            assert receiver.wait_for(lambda seen: len(ends(seen)) == 3, PATIENCE_S)
+        assert sorted(ends(receiver).values()) == ["canceled", "canceled", "success"]
+
+
+def ends(receiver):
+    """How runs ended, by their id."""
+    return {
+        span.attributes["botanu.run_id"]: span.attributes.get("botanu.outcome.status")
+        for span in receiver.spans()
+        if span.kind == "SERVER"
+    }
