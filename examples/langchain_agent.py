@@ -166,7 +166,9 @@ def main() -> None:
     for node, usd in nodes.items():
         print(f"{node:<12} {usd:.6f} USD")
     totals = explained.totals
-    print(f"{'total':<12} {totals.cost_usd:.6f} USD for {totals.llm_calls} calls, seen {len(explained.left_out)} times more")
+    print(
+        f"{'total':<12} {totals.cost_usd:.6f} USD for {totals.llm_calls} calls, seen {len(explained.left_out)} times more"
+    )
 
     book = PriceBook()
     billed = sum((book.price(used, "openai", MODEL).usd or Decimal(0) for used in invoice), Decimal(0))

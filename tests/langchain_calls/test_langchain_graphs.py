@@ -224,7 +224,9 @@ def broken(order_id: str) -> str:
 
 def test_a_tool_that_raises_is_a_failed_call(seen, handler):
     with pytest.raises(ValueError, match="no such"):
-        broken.invoke({"name": "broken", "args": {"order_id": "1"}, "id": "call_7", "type": "tool_call"}, {"callbacks": [handler]})
+        broken.invoke(
+            {"name": "broken", "args": {"order_id": "1"}, "id": "call_7", "type": "tool_call"}, {"callbacks": [handler]}
+        )
     call = seen.span("execute_tool broken")
     assert (call.status, call.attributes["error.type"]) == ("ERROR", "ValueError")
     assert call.attributes["gen_ai.tool.call.id"] == "call_7"
