@@ -1,5 +1,6 @@
 """What LangChain says of a model call, in the many places where it says it."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -105,22 +106,17 @@ def answer_of(response: Any) -> Answer:
     output = output if isinstance(output, Mapping) else _NOTHING
     generations = list(_generations(response))
     messages = [message for each in generations if (message := getattr(each, "message", None)) is not None]
-    places = [*(_mapping(message, "response_metadata") for message in messages)]
+    places = [_mapping(message, "response_metadata") for message in messages]
     infos = [_mapping(each, "generation_info") for each in generations]
-    native = _first_of(_NATIVE_USAGE, [*places[:1], output, *infos[:1]])
+    everywhere = [place for place in (*places, output, *infos) if place]
+    native = _first_of(_NATIVE_USAGE, [place for place in (*places[:1], output, *infos[:1]) if place])
     metadata = next((found for message in messages if (found := getattr(message, "usage_metadata", None))), None)
     told, raw = _told(metadata, native)
-    everywhere = [*places, output, *infos]
     identity = _text(everywhere, "id", "response_id")
     if identity is None:
         identity = next((each for each in (_message_id(message) for message in messages) if each), None)
-    return Answer(
-        told,
-        raw,
-        identity,
-        _text(everywhere, "model_name", "model", "model_id"),
-        [reason for place in _paired(places, infos) if (reason := _reason(place)) is not None],
-    )
+    reasons = [reason for place, info in _paired(places, infos) if (reason := _reason(place) or _reason(info))]
+    return Answer(told, raw, identity, _text(everywhere, "model_name", "model", "model_id"), reasons)
 
 
 def _told(metadata: Any, native: Any) -> tuple[Reported, Mapping[str, Any]]:
@@ -168,12 +164,15 @@ def _message_id(message: Any) -> str | None:
     return said if isinstance(said, str) and not said.startswith(("run-", "lc_run-")) else None
 
 
-def _paired(places: Sequence[Mapping[str, Any]], infos: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    for number in range(max(len(places), len(infos))):
-        yield {**(infos[number] if number < len(infos) else {}), **(places[number] if number < len(places) else {})}
+def _paired(
+    places: Sequence[Mapping[str, Any]], infos: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    return itertools.zip_longest(places, infos, fillvalue=_NOTHING)
 
 
 def _reason(place: Mapping[str, Any]) -> str | None:
+    if not place:
+        return None
     for name in ("finish_reason", "stop_reason", "stopReason", "done_reason"):
         if isinstance(found := place.get(name), str) and found:
             return found

@@ -125,7 +125,7 @@ def _model() -> Any:
         message = AIMessage("ok", usage_metadata=usage, response_metadata=said)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
-    class Model(BaseChatModel):
+    class ChatOpenAI(BaseChatModel):
         """Answers at once."""
 
         model_name: str = "gpt-4o"
@@ -149,7 +149,7 @@ def _model() -> Any:
             for chunk in self._stream():
                 yield chunk
 
-    return Model()
+    return ChatOpenAI()
 
 
 def _handlers(config: Config) -> dict[str, Any]:
