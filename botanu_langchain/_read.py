@@ -1,12 +1,15 @@
 """What LangChain says of a model call, in the many places where it says it."""
 
 import itertools
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from botanu_core.callbacks import Reported, Reporter, read_reported, reporter_of
 
-__all__ = ["Answer", "answer_of", "asked_model", "asked_provider", "call_name", "request_params"]
+__all__ = [
+    "Answer", "added_up", "answer_of", "asked_model", "asked_provider", "call_name", "is_interrupt", "request_params",
+]  # fmt: skip
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -177,3 +180,21 @@ def _reason(place: Mapping[str, Any]) -> str | None:
         if isinstance(found := place.get(name), str) and found:
             return found
     return None
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether a graph stopped to ask somebody, or to hand over: by type, for its subclasses are many."""
+    errors = sys.modules.get("langgraph.errors")
+    bubbles = getattr(errors, "GraphBubbleUp", None)
+    return isinstance(bubbles, type) and isinstance(error, bubbles)
+
+
+def added_up(before: dict[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Usage of one more piece: LangChain's pieces add up."""
+    found = dict(before or {})
+    for name, value in more.items():
+        if isinstance(value, Mapping):
+            found[name] = added_up(found.get(name), value)
+        elif isinstance(value, int):
+            found[name] = found.get(name, 0) + value
+    return found
