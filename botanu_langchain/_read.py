@@ -43,6 +43,10 @@ _BY_TYPE: Final = (
 )
 _MODEL_NAMES: Final = ("model", "model_name", "model_id", "deployment_name", "azure_deployment", "deployment")
 _NATIVE_USAGE: Final = ("token_usage", "usage", "amazon-bedrock-invocationMetrics", "usage_metadata")
+# Bedrock's older word for what its newer interface calls ``inputTokens``.
+_METRICS: Final = {
+    f"{kind}TokenCount": f"{kind}Tokens" for kind in ("input", "output", "cacheReadInput", "cacheWriteInput")
+}
 _PARAMS: Final = ("temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty")
 
 
@@ -123,6 +127,8 @@ def answer_of(response: Any) -> Answer:
 
 
 def _told(metadata: Any, native: Any) -> tuple[Reported, Mapping[str, Any]]:
+    if isinstance(native, Mapping) and not _METRICS.keys().isdisjoint(native):
+        native = {_METRICS.get(name, name): count for name, count in native.items()}
     own: Reporter | None = reporter_of(native) if native else None
     said = read_reported(own, native) if own is not None else Reported()
     if not metadata:
