@@ -32,7 +32,16 @@ from botanu_core.callbacks import (
 )
 from botanu_langchain._content import answered, asked
 from botanu_langchain._open import Open, OpenCalls, enter, leave_batch, manager_of, note_manager
-from botanu_langchain._read import Answer, answer_of, asked_model, asked_provider, call_name, request_params
+from botanu_langchain._read import (
+    Answer,
+    added_up,
+    answer_of,
+    asked_model,
+    asked_provider,
+    call_name,
+    is_interrupt,
+    request_params,
+)
 
 __all__ = ["BotanuCallbackHandler"]
 
@@ -179,7 +188,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """It has failed; or has been interrupted, which is no failure."""
-        self._end(run_id, None if _is_interrupt(error) else error)
+        self._end(run_id, None if is_interrupt(error) else error)
 
     # --- model calls --------------------------------------------------------------------------------------------
 
@@ -247,7 +256,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
                 opened.tracker.set_first_token()
             usage = getattr(getattr(chunk, "message", None), "usage_metadata", None)
             if usage:
-                opened.usage = _sum(opened.usage, usage)
+                opened.usage = added_up(opened.usage, usage)
         except Exception as error:
             failed("langchain", error)
 
@@ -327,7 +336,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """It has failed; or has been interrupted, to ask somebody."""
-        self._end(run_id, None if _is_interrupt(error) else error)
+        self._end(run_id, None if is_interrupt(error) else error)
 
     def on_retriever_start(
         self, serialized: Any, query: str, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
@@ -385,21 +394,3 @@ class BotanuCallbackHandler(BaseCallbackHandler):
                 opened.owned.finish(None if error is not None else "success", error)
         except Exception as failure:
             failed("langchain", failure)
-
-
-def _is_interrupt(error: BaseException) -> bool:
-    """Whether a graph stopped to ask somebody, or to hand over: by type, for its subclasses are many."""
-    errors = sys.modules.get("langgraph.errors")
-    bubbles = getattr(errors, "GraphBubbleUp", None)
-    return isinstance(bubbles, type) and isinstance(error, bubbles)
-
-
-def _sum(before: dict[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any]:
-    """Usage of one more piece: LangChain's pieces add up."""
-    found = dict(before or {})
-    for name, value in more.items():
-        if isinstance(value, Mapping):
-            found[name] = _sum(found.get(name), value)
-        elif isinstance(value, int):
-            found[name] = found.get(name, 0) + value
-    return found

@@ -1,11 +1,15 @@
 """What LangChain says of a model call, in the many places where it says it."""
 
+import itertools
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from botanu_core.callbacks import Reported, Reporter, read_reported, reporter_of
 
-__all__ = ["Answer", "answer_of", "asked_model", "asked_provider", "call_name", "request_params"]
+__all__ = [
+    "Answer", "added_up", "answer_of", "asked_model", "asked_provider", "call_name", "is_interrupt", "request_params",
+]  # fmt: skip
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -39,6 +43,10 @@ _BY_TYPE: Final = (
 )
 _MODEL_NAMES: Final = ("model", "model_name", "model_id", "deployment_name", "azure_deployment", "deployment")
 _NATIVE_USAGE: Final = ("token_usage", "usage", "amazon-bedrock-invocationMetrics", "usage_metadata")
+# Bedrock's older word for what its newer interface calls ``inputTokens``.
+_METRICS: Final = {
+    f"{kind}TokenCount": f"{kind}Tokens" for kind in ("input", "output", "cacheReadInput", "cacheWriteInput")
+}
 _PARAMS: Final = ("temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty")
 
 
@@ -105,25 +113,22 @@ def answer_of(response: Any) -> Answer:
     output = output if isinstance(output, Mapping) else _NOTHING
     generations = list(_generations(response))
     messages = [message for each in generations if (message := getattr(each, "message", None)) is not None]
-    places = [*(_mapping(message, "response_metadata") for message in messages)]
+    places = [_mapping(message, "response_metadata") for message in messages]
     infos = [_mapping(each, "generation_info") for each in generations]
-    native = _first_of(_NATIVE_USAGE, [*places[:1], output, *infos[:1]])
+    everywhere = [place for place in (*places, output, *infos) if place]
+    native = _first_of(_NATIVE_USAGE, [place for place in (*places[:1], output, *infos[:1]) if place])
     metadata = next((found for message in messages if (found := getattr(message, "usage_metadata", None))), None)
     told, raw = _told(metadata, native)
-    everywhere = [*places, output, *infos]
     identity = _text(everywhere, "id", "response_id")
     if identity is None:
         identity = next((each for each in (_message_id(message) for message in messages) if each), None)
-    return Answer(
-        told,
-        raw,
-        identity,
-        _text(everywhere, "model_name", "model", "model_id"),
-        [reason for place in _paired(places, infos) if (reason := _reason(place)) is not None],
-    )
+    reasons = [reason for place, info in _paired(places, infos) if (reason := _reason(place) or _reason(info))]
+    return Answer(told, raw, identity, _text(everywhere, "model_name", "model", "model_id"), reasons)
 
 
 def _told(metadata: Any, native: Any) -> tuple[Reported, Mapping[str, Any]]:
+    if isinstance(native, Mapping) and not _METRICS.keys().isdisjoint(native):
+        native = {_METRICS.get(name, name): count for name, count in native.items()}
     own: Reporter | None = reporter_of(native) if native else None
     said = read_reported(own, native) if own is not None else Reported()
     if not metadata:
@@ -168,13 +173,34 @@ def _message_id(message: Any) -> str | None:
     return said if isinstance(said, str) and not said.startswith(("run-", "lc_run-")) else None
 
 
-def _paired(places: Sequence[Mapping[str, Any]], infos: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    for number in range(max(len(places), len(infos))):
-        yield {**(infos[number] if number < len(infos) else {}), **(places[number] if number < len(places) else {})}
+def _paired(
+    places: Sequence[Mapping[str, Any]], infos: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    return itertools.zip_longest(places, infos, fillvalue=_NOTHING)
 
 
 def _reason(place: Mapping[str, Any]) -> str | None:
+    if not place:
+        return None
     for name in ("finish_reason", "stop_reason", "stopReason", "done_reason"):
         if isinstance(found := place.get(name), str) and found:
             return found
     return None
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether a graph stopped to ask somebody, or to hand over: by type, for its subclasses are many."""
+    errors = sys.modules.get("langgraph.errors")
+    bubbles = getattr(errors, "GraphBubbleUp", None)
+    return isinstance(bubbles, type) and isinstance(error, bubbles)
+
+
+def added_up(before: dict[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Usage of one more piece: LangChain's pieces add up."""
+    found = dict(before or {})
+    for name, value in more.items():
+        if isinstance(value, Mapping):
+            found[name] = added_up(found.get(name), value)
+        elif isinstance(value, int):
+            found[name] = found.get(name, 0) + value
+    return found

@@ -166,14 +166,13 @@ def main() -> None:
     for node, usd in nodes.items():
         print(f"{node:<12} {usd:.6f} USD")
     totals = explained.totals
-    print(
-        f"{'total':<12} {totals.cost_usd:.6f} USD for {totals.llm_calls} calls, seen {len(explained.left_out)} times more"
-    )
+    calls, more = totals.llm_calls, len(explained.left_out)
+    print(f"{'total':<12} {totals.cost_usd:.6f} USD for {calls} calls, seen {more} times more")
 
     book = PriceBook()
     billed = sum((book.price(used, "openai", MODEL).usd or Decimal(0) for used in invoice), Decimal(0))
     print(f"{'invoice':<12} {billed:.6f} USD for {len(invoice)} calls")
-    assert (totals.cost_usd, totals.llm_calls, totals.unpriced_calls) == (billed, len(invoice), 0)
+    assert (totals.cost_usd, calls, totals.unpriced_calls) == (billed, len(invoice), 0)
     OpenAIInstrumentor().uninstrument()
     botanu.disable()
 

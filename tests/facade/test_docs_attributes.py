@@ -121,6 +121,7 @@ def use_everything() -> None:
                 tracker.set_request_params(0.5, 0.9, 10, ["END"], 0.1, 0.2).set_finish_reason("stop")
                 tracker.set_streaming().set_cache_hit().set_attempt(2).set_error(ValueError("x"))
                 tracker.set_input_content("in").set_output_content("out").add_metadata(run_id="mine")
+                tracker.set_first_token().set_messages(asked=[{"role": "user"}], answered=[{"role": "assistant"}])
             with track_llm_call(provider="openai", model="gpt-4o") as priced:
                 priced.set_tokens(150, 200).set_streaming().set_stream_over()
             with track_llm_call(provider="openai", model="nobody-knows-it") as unpriced:
@@ -159,9 +160,10 @@ def test_all_that_arrives_is_documented_with_its_type(service, receiver):
     written += [pair for point in receiver.points() for pair in point.attributes.items()]
     assert not undocumented(written)
 
-    # All but what only requests, tasks, retries of whole runs and runs from elsewhere have, and the user's own.
+    # All but what only requests, tasks, LangChain, retries of whole runs and runs from elsewhere have, and the user's own.
     elsewhere = ("http.", "url.", "botanu.attempt", "botanu.run.joined", "botanu.<key>")
     elsewhere += ("botanu.task.", "botanu.run.tasks_published", "botanu.outcome.expected", "messaging.message.id")
+    elsewhere += ("gen_ai.agent.", "gen_ai.workflow.", "gen_ai.data_source.")
     prefixes = {_stem(name) for name in TYPES if not name.startswith(elsewhere)}
     assert {name for name in prefixes if not any(key.startswith(name) for key, _ in written)} == set()
 

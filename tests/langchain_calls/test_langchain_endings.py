@@ -40,6 +40,15 @@ class Slow(BaseChatModel):
         raise RuntimeError("the provider hung up")
 
 
+async def opened(handler, count):
+    """Let the loop go on until so much is open."""
+    for _ in range(10_000):
+        if len(handler.open) >= count:
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("the calls did not begin")
+
+
 async def settled():
     """Let the loop drop what it has just handled: it holds the exception, and that the frames of the call."""
     await asyncio.sleep(0)
@@ -101,9 +110,7 @@ def test_ten_thousand_cancelled_calls_leave_nothing(is_in_run, handler, monkeypa
     async def some(count):
         for _ in range(count // 100):
             calls = [asyncio.create_task(model.ainvoke("x", {"callbacks": [handler]})) for _ in range(100)]
-            await asyncio.sleep(0)
-            while len(handler.open) < 100:
-                await asyncio.sleep(0)
+            await opened(handler, 100)
             for call in calls:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)
@@ -146,8 +153,7 @@ def test_an_open_call_ends_with_its_run(seen, handler):
     async def main():
         with botanu.event(workflow="w"):
             task = asyncio.create_task(Slow().ainvoke("x", {"callbacks": [handler]}))
-            while not len(handler.open):
-                await asyncio.sleep(0)
+            await opened(handler, 1)
         assert len(handler.open) == 0
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -161,8 +167,7 @@ def test_a_call_that_goes_on_after_its_chain_is_still_counted_whole(seen, handle
 
     async def leave(text, config):
         left.append(asyncio.create_task(gpt().ainvoke(text, config)))
-        while len(handler.open) < 2:
-            await asyncio.sleep(0)
+        await opened(handler, 2)
         return "done"
 
     async def main():
