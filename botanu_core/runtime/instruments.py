@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from decimal import Decimal
 from typing import Any, Final
@@ -85,6 +85,40 @@ class Instruments:
         )
         self.run_cost = Tally(meter, sc.METRIC_RUN_COST, "{USD}", "What calls cost, each counted once.")
         self.llm_unpriced = Tally(meter, sc.METRIC_LLM_UNPRICED, "{call}", "Calls whose price or usage nobody knows.")
+
+    def measure_call(
+        self,
+        what: tuple[str, str, str | None],
+        tokens: tuple[int | None, int | None],
+        error_type: str | None,
+        duration_s: float,
+        run: Mapping[str, Any] | None,
+    ) -> None:
+        """A model call has ended.
+
+        Args:
+            what: Operation, provider, and the model that was asked for.
+            tokens: Input and output, where they are known.
+            error_type: The exception's class name, where it failed.
+            duration_s: How long it took, in seconds.
+            run: The attributes of its run.
+        """
+        operation, provider, model = what
+        known: list[tuple[str, Any]] = [(sc.GEN_AI_OPERATION, operation), (sc.GEN_AI_PROVIDER, provider)]
+        if model is not None:
+            known.append((sc.GEN_AI_REQUEST_MODEL, model))
+        if run is not None:
+            known.append((sc.WORKFLOW, run[sc.WORKFLOW]))
+        known.append((sc.ENVIRONMENT, run[sc.ENVIRONMENT] if run is not None else settings.current().environment))
+        labels, (input_tokens, output_tokens) = tuple(known), tokens
+        self.attempts.add(labels)
+        if input_tokens is not None:
+            self.token_usage.record(input_tokens, (*labels, (sc.GEN_AI_TOKEN_TYPE, "input")))
+        if output_tokens is not None:
+            self.token_usage.record(output_tokens, (*labels, (sc.GEN_AI_TOKEN_TYPE, "output")))
+        if error_type is not None:
+            labels = (*labels, (sc.ERROR_TYPE, error_type))
+        self.operation_duration.record(duration_s, labels)
 
 
 # Money is summed exactly and becomes a float when it is read.

@@ -19,7 +19,6 @@ from botanu_core.pricing import UnpricedModel
 from botanu_core.privacy.content import capture_decided, safe_text
 from botanu_core.runtime import billing, guard, telemetry
 from botanu_core.runtime.current import span_in
-from botanu_core.runtime.instruments import Instruments
 from botanu_core.tracking.tracker import MAX_INT, Tracker, items_of, plain
 
 __all__ = ["LLMTracker", "track_llm_call"]
@@ -158,13 +157,7 @@ class LLMTracker(Tracker):
         *,
         vendor_request_id: str | None = None,
     ) -> Self:
-        """Record ids for reconciling with the provider's invoice.
-
-        Args:
-            provider_request_id: From the provider's response.
-            client_request_id: Your own.
-            vendor_request_id: Another name for `provider_request_id`.
-        """
+        """Record ids for reconciling with the invoice: the provider's (`vendor_request_id` is the same), your own."""
         theirs = provider_request_id if provider_request_id is not None else vendor_request_id
         if theirs is not None:
             self._text(sc.GEN_AI_RESPONSE_ID, theirs)
@@ -320,7 +313,10 @@ class LLMTracker(Tracker):
                 guard.failed("ledger", error)
         instruments = telemetry.instruments()
         if instruments is not None:
-            self._measure(instruments, duration_s)
+            what, usage = (self._operation, self._provider, self._model), self.usage
+            run = self._run.attributes if self._run is not None else None
+            tokens = usage.input_tokens, usage.output_tokens
+            instruments.measure_call(what, tokens, self._error_type(), duration_s, run)
 
     def _book(self, call: Call, duration_s: float) -> None:
         """Price the call, and enter it into the ledger of its run."""
@@ -371,31 +367,6 @@ class LLMTracker(Tracker):
             late.get(sc.REQUEST_STREAMING) is True,
             self._is_cut is True,
         )
-
-    def _measure(self, instruments: Instruments, duration_s: float) -> None:
-        run = self._run
-        known: list[tuple[str, Any]] = [(sc.GEN_AI_OPERATION, self._operation), (sc.GEN_AI_PROVIDER, self._provider)]
-        if self._model is not None:
-            known.append((sc.GEN_AI_REQUEST_MODEL, self._model))
-        if run is not None:
-            known.append((sc.WORKFLOW, run.attributes[sc.WORKFLOW]))
-            known.append((sc.ENVIRONMENT, run.attributes[sc.ENVIRONMENT]))
-        else:
-            known.append((sc.ENVIRONMENT, settings.current().environment))
-        labels = tuple(known)
-        instruments.attempts.add(labels)
-        usage = self.usage
-        if usage.input_tokens is not None:
-            instruments.token_usage.record(usage.input_tokens, (*labels, _INPUT))
-        if usage.output_tokens is not None:
-            instruments.token_usage.record(usage.output_tokens, (*labels, _OUTPUT))
-        if self._error is not None:
-            labels = (*labels, (sc.ERROR_TYPE, type(self._error).__name__))
-        instruments.operation_duration.record(duration_s, labels)
-
-
-_INPUT: Final = (sc.GEN_AI_TOKEN_TYPE, "input")
-_OUTPUT: Final = (sc.GEN_AI_TOKEN_TYPE, "output")
 
 
 def track_llm_call(
