@@ -16,7 +16,7 @@ import botanu
 from botanu.tracking.data import track_db_operation
 from botanu.tracking.llm import set_llm_attributes, set_token_usage, track_llm_call, track_tool_call
 from botanu_core.pricing import UnpricedModel
-from tests.core.ledger.conftest import ONE_CALL
+from tests.core.ledger.prices import ONE_CALL
 
 
 def bill(response_id=None):

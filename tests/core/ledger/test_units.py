@@ -1,4 +1,4 @@
-"""Tools, databases, storage and messages cost what a contract's `units` say: entries, spans and totals; else nothing."""
+"""Tools, databases, storage and messages cost what a contract's `units` say: on entry, span and run; else nothing."""
 
 from contextlib import suppress
 from decimal import Decimal
@@ -124,7 +124,9 @@ def test_a_customers_own_price_is_the_customers(desk):
     for customer in ("big", "small"):
         with botanu.event(workflow="W", customer_id=customer):
             storage()
-    found = {entry.attributes["botanu.customer_id"]: entry.attributes["botanu.cost.usd_exact"] for entry in here.entries()}
+    found = {
+        entry.attributes["botanu.customer_id"]: entry.attributes["botanu.cost.usd_exact"] for entry in here.entries()
+    }
     assert {customer: Decimal(usd) for customer, usd in found.items()} == {"big": Decimal("0.1"), "small": 1}
 
 
