@@ -7,10 +7,19 @@ import pytest
 
 import botanu
 from botanu.tracking.llm import track_llm_call
+from tests.core.ledger.arrived import entries_at
 from tests.support import script
 
-MILLION = """
+RESIDENT = """
     import gc, json, os
+
+    def resident():
+        gc.collect()
+        with open("/proc/self/statm") as pages:
+            return int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+"""
+MILLION = """
     from decimal import Decimal
     from opentelemetry.trace import INVALID_SPAN_CONTEXT
     from botanu_core.ledger.entry import LedgerEntry, entry_id_of
@@ -27,11 +36,6 @@ MILLION = """
         seen = Sighting("tracker", "chat", "openai", "priced", "priced", name, usage)
         entry_id = entry_id_of("r", name, None)
         return LedgerEntry(entry_id, "llm", "chat priced", RUN, INVALID_SPAN_CONTEXT, cost, 0.1, seen)
-
-    def resident():
-        gc.collect()
-        with open("/proc/self/statm") as pages:
-            return int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     ledger, published, at = RunLedger(), 0, {}
     for number in range(1_000_000):
@@ -60,16 +64,48 @@ MILLION = """
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="resident memory is read from /proc")
+TRACKED = """
+    import botanu
+    from botanu.tracking.llm import track_llm_call
+    from tests.core.ledger.prices import CONTRACT
+
+    botanu.enable(instrument="none", price_contracts=[CONTRACT])
+    at = []
+    with botanu.event(workflow="W") as run:
+        for number in range(60_000):
+            with track_llm_call("openai", "priced") as call:
+                call.set_tokens(1000, 1000).set_request_id(f"response-{number}")
+            if number % 1000 == 999:  # else more would wait than there is room for
+                assert botanu.flush()
+            if number + 1 in (20_000, 60_000):
+                at.append(resident())
+        assert str(botanu.explain(run).totals.cost_usd) == "180.000000"
+    assert botanu.disable()
+    print(json.dumps({"grown": at[1] - at[0]}))
+"""
+
+flat = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="resident memory is read from /proc")
+
+
+@flat
 def test_the_memory_of_a_ledger_is_flat_over_a_million_calls():
     """At the level of `RunLedger`: spans and exporters, which cost most of the time, hold nothing by the run."""
-    ended = script.run(MILLION, within_s=120)
+    ended = script.run(RESIDENT + MILLION, within_s=120)
     assert (ended.code, ended.err) == (0, "")
     said = json.loads(ended.out)
     assert said["grown"] < 2_000_000
     assert said["published"] == 1_000_000
     assert said["counts"] == [1_000_000, 100_000, 100_000]
     assert said["cost"] == "2700.000"
+
+
+@flat
+def test_the_memory_of_a_run_does_not_grow_with_its_calls(receiver):
+    """Trackers, spans, entries and sums, all of it sent, by a process that does nothing else."""
+    ended = script.run(RESIDENT + TRACKED, within_s=120, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+    assert (ended.code, ended.err) == (0, "")
+    assert json.loads(ended.out)["grown"] < 10_000_000  # forty thousand entries are 40 MB
+    assert len(entries_at(receiver)) == 60_000
 
 
 def test_a_hundred_calls_of_models_that_nobody_knows_are_one_warning_each(desk, caplog):
