@@ -13,7 +13,7 @@ from pathlib import Path
 import nox
 
 ROOT = Path(__file__).parent
-PACKAGES = ("botanu", "botanu_core", "botanu_django", "botanu_fastapi", "botanu_flask")
+PACKAGES = ("botanu", "botanu_core", "botanu_django", "botanu_fastapi", "botanu_flask", "botanu_langchain")
 
 # Its table decides what tests/phoenix compares with, so that one release is named.
 PHOENIX = "arize-phoenix==20.26.1"

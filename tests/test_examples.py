@@ -1,4 +1,4 @@
-"""What we show works: every example runs offline, and every Python block of README and the frameworks' pages runs.
+"""What we show works: every example runs offline, and every Python block of README and of the adapters' pages runs.
 
 A block that only hints at something has the line ``<!-- not run: why -->`` before it.
 """
@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from demo.receiver import Receiver
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("_"))
 SERVICES = ("README.md", "docs/fastapi.md", "docs/flask.md")
-PAGES = (*SERVICES, "docs/ledger.md")
+PAGES = (*SERVICES, "docs/langchain.md", "docs/ledger.md")
 _BLOCK = re.compile(r"(<!-- not run: [^\n]+-->\n+)?^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -60,7 +61,7 @@ def said_by(example):
 
 def test_there_is_something_to_run():
     """An empty list would make every test below pass."""
-    assert {"fastapi_app", "flask_app", "two_services"} <= {path.stem for path in EXAMPLES}
+    assert {"fastapi_app", "flask_app", "langchain_agent", "two_services"} <= {path.stem for path in EXAMPLES}
     assert {place.partition(":")[0] for place in BLOCKS} == set(PAGES)
 
 
@@ -98,6 +99,17 @@ def test_the_two_services_example_shows_one_run_and_nothing_outside():
     assert out.startswith(f"run {run_id}")
     assert "baggage: (nothing)" in out.partition("arrived at provider")[2]
     assert "GET /notes and POST /tickets/{ticket_id}" in out
+
+
+def test_the_agent_costs_what_the_provider_bills():
+    """Each node has its cost, the calls were all seen twice, and the sum is the invoice."""
+    out = said_by("langchain_agent")
+    costs = dict(re.findall(r"^(\w+) +(\d\.\d+) USD", out, re.MULTILINE))
+    total, invoice = costs.pop("total"), costs.pop("invoice")
+    assert set(costs) == {"classify", "policy", "history", "model", "send"}
+    assert total == invoice
+    assert sum(map(Decimal, costs.values())) == pytest.approx(Decimal(total), abs=Decimal("0.000005"))
+    assert "for 6 calls, seen 6 times more" in out
 
 
 @pytest.mark.parametrize("place", BLOCKS)

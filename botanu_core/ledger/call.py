@@ -9,7 +9,7 @@ from botanu_core.ledger.entry import LedgerEntry
 if TYPE_CHECKING:
     from botanu_core.ledger.run_ledger import RunLedger
 
-__all__ = ["Call", "Process", "Winner", "process"]
+__all__ = ["Call", "Process", "Winner", "Witness", "process"]
 
 
 class Process:
@@ -43,6 +43,20 @@ class Winner(NamedTuple):
     knows: int
 
 
+class Witness(NamedTuple):
+    """Whose span tells of a call, where it is somebody else's.
+
+    Attributes:
+        scope: The instrumentation.
+        parent_id: The span around it, or 0.
+        began_ns: When it began, on the process's own clock.
+    """
+
+    scope: str
+    parent_id: int
+    began_ns: int
+
+
 class Call:
     """One span that is, or may be, a model call.
 
@@ -51,6 +65,7 @@ class Call:
         span_id: Its span's; 0 where nobody makes spans.
         run: Whose it is, for whoever ends it; the ledger does not look into it.
         above: The call that was open around it when it began.
+        witness: Which instrumentation made its span, and inside which; `None` for a tracker's of ours.
         teller: Who says what it was, of a call that was told of on somebody else's span.
         span: That span.
         step: The step that this was in.
@@ -64,12 +79,13 @@ class Call:
     """
 
     __slots__ = (
-        "above", "counted_below", "entry", "generation", "ledger", "open_inside", "pending", "root", "run", "span",
-        "span_id", "state", "step", "teller",
+        "__weakref__", "above", "counted_below", "entry", "generation", "ledger", "open_inside", "pending", "root",
+        "run", "span", "span_id", "state", "step", "teller", "witness",
     )  # fmt: skip
 
     def __init__(self, ledger: "RunLedger", above: "Call | None", span_id: int, run: Any) -> None:
         self.ledger, self.above, self.span_id, self.run = ledger, above, span_id, run
+        self.witness: Witness | None = None
         self.teller: Any = None
         self.span: Any = None
         self.step: str | None = None

@@ -2,12 +2,13 @@
 
 One model call may be seen by several spans: a tracker's, LangChain's, an instrumentor's, the provider's own. Each that
 may be one is a `Call`, and knows which call was open around it when it began. Of several that see the same call the
-innermost that knows what was used is counted; the others are left out, for one of three reasons: the same response id
-was counted, a call inside it was, or one around it was. What ends without knowing its usage is not judged before all
-around and inside it have ended, whatever order they end in; and where it had to be judged before, it does not keep a
-call that does know from being counted.
+innermost that knows what was used is counted; the others are left out, for one of four reasons: the same response id
+was counted, a call inside it, one around it, or one beside it. What ends without knowing its usage is not judged before
+all around and inside it have ended, whatever order they end in; and where it had to be judged before, it does not keep
+a call that does know from being counted.
 """
 
+import time
 from collections import deque
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -19,13 +20,14 @@ from botanu_core.pricing.cost import EXACT
 
 __all__ = ["LeftOut", "RunLedger", "Totals", "undecided"]
 
-Why = Literal["the same response id", "a call inside it", "a call around it"]
+Why = Literal["the same response id", "a call inside it", "a call around it", "a call beside it"]
 
 _MOST_REMEMBERED: Final = 1000
 """Entries, and sightings left out, that `explain` can show of one run."""
 _MOST_IDS: Final = 8192
 _MOST_WAITING: Final = 1000
 _MOST_UNDECIDED: Final = 4096
+_MOST_PLACES: Final = 256
 
 
 @dataclass(slots=True)
@@ -65,6 +67,15 @@ class LeftOut(NamedTuple):
     winner: str
 
 
+class _Seen(NamedTuple):
+    """A call that somebody else's instrumentation has seen, and that was counted."""
+
+    scope: str
+    response_id: str | None
+    ended_ns: int
+    entry_id: str
+
+
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class RunLedger:
     """The ledger of a run, or of what belongs to none. Safe for threads; its memory does not grow with the run.
@@ -84,6 +95,7 @@ class RunLedger:
     left_out: deque[LeftOut] = field(default_factory=lambda: deque(maxlen=_MOST_REMEMBERED))
     told: dict[int, Call] = field(default_factory=dict)
     _ids: dict[str, Winner] = field(default_factory=dict)
+    _seen: dict[tuple[int, int | None, int | None], "_Seen"] = field(default_factory=dict)
     _waiting: dict[str, Call] = field(default_factory=dict)
     _trees: set[Call] = field(default_factory=set)
     _generation: int = field(default_factory=lambda: process.generation)
@@ -124,6 +136,23 @@ class RunLedger:
                 self._judge(call, entry, counted, is_final=False)
             if root.pending and (root.open_inside <= 0 or len(root.pending) >= _MOST_WAITING):
                 _settle(root, counted)
+        return counted
+
+    def stand_back(self, call: Call) -> list[LedgerEntry]:
+        """Leave a call out whatever it will say: another that sees the same one says it.
+
+        Returns:
+            What is counted now: others that have waited for it.
+        """
+        counted: list[LedgerEntry] = []
+        with process.lock:
+            if call.is_open:
+                call.state = "left out"
+                self.totals.duplicate_calls += 1
+                root = call.root
+                root.open_inside -= 1
+                if root.pending and root.open_inside <= 0:
+                    _settle(root, counted)
         return counted
 
     def add(self, entry: LedgerEntry) -> list[LedgerEntry]:
@@ -198,6 +227,8 @@ class RunLedger:
             call.mark_above(twin)
         elif call.above is not None and (above := call.counted_above(knows)) is not None:
             self._leave_out(call, entry, "a call around it", above)
+        elif (beside := self._counted_beside(call, entry)) is not None:
+            self._leave_out(call, entry, "a call beside it", beside)
         elif knows and (is_final or (knows > 1 and not (seen is not None and seen.is_partial))):
             if twin is not None:  # its entry has left without the numbers, under the response's id
                 call.entry = entry._replace(entry_id=entry_id_of("", None, entry.span_context))
@@ -208,6 +239,25 @@ class RunLedger:
             self._wait(call, response_id, entry, counted)
         else:
             self._count(call, counted)
+
+    def _counted_beside(self, call: Call, entry: LedgerEntry) -> str | None:
+        """The entry of what another instrumentation has seen in the same place, at the same time, with the same usage.
+
+        Where both know the response's id it tells them apart.
+        """
+        before = self._seen.get(key) if (key := _place_of(call, entry)) is not None else None
+        if before is None or call.witness is None or before.scope == call.witness.scope:
+            return None
+        knows_ids = before.response_id is not None and entry.sighting is not None and entry.sighting.response_id
+        return None if knows_ids or call.witness.began_ns > before.ended_ns else before.entry_id
+
+    def _remember_place(self, call: Call, entry: LedgerEntry) -> None:
+        key = _place_of(call, entry)
+        if key is None or call.witness is None or entry.sighting is None:
+            return
+        if len(self._seen) >= _MOST_PLACES:
+            del self._seen[next(iter(self._seen))]
+        self._seen[key] = _Seen(call.witness.scope, entry.sighting.response_id, time.perf_counter_ns(), entry.entry_id)
 
     def _put_off(self, call: Call, counted: list[LedgerEntry]) -> None:
         """Until all calls of its tree have ended."""
@@ -244,6 +294,8 @@ class RunLedger:
             return
         call.state = "counted"
         seen, winner = entry.sighting, Winner(entry.entry_id, entry.knows)
+        if call.witness is not None:
+            self._remember_place(call, entry)
         if call.above is not None:
             call.mark_above(winner)
         if seen is not None and (response_id := seen.response_id) is not None:
@@ -277,6 +329,13 @@ class RunLedger:
             self._ids.setdefault(seen.response_id, Winner(winner, 2))
         self.totals.duplicate_calls += 1
         self.left_out.append(LeftOut(entry, why, winner))
+
+
+def _place_of(call: Call, entry: LedgerEntry) -> tuple[int, int | None, int | None] | None:
+    seen = entry.sighting
+    if call.witness is None or not call.witness.parent_id or seen is None or not seen.knows_usage:
+        return None
+    return call.witness.parent_id, seen.usage.input_tokens, seen.usage.output_tokens
 
 
 def _settle(root: Call, counted: list[LedgerEntry]) -> None:

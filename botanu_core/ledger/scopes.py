@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from botanu_core import semconv
 
-__all__ = ["KNOWN_SCOPES", "OPENLLMETRY_SCOPES", "billable_operation", "looks_billable"]
+__all__ = ["HANDLER_SCOPES", "KNOWN_SCOPES", "OPENLLMETRY_SCOPES", "billable_operation", "looks_billable"]
 
 # What instrumentations call the calls that a provider bills, by what we call them. LiteLLM has an "a" before the word
 # where the call was asynchronous. What is not here is a container (an agent, a chain, a workflow), a tool, a retriever.
@@ -56,6 +56,16 @@ KNOWN_SCOPES: Final = (
     | frozenset(_OTHERS.split())
 )
 """Scopes whose spans are model calls, or may be, though neither name nor first attributes need to tell."""
+HANDLER_SCOPES: Final = frozenset(
+    (
+        "langfuse-sdk",
+        "langsmith",
+        "openinference.instrumentation.langchain",
+        "opentelemetry.instrumentation.genai.langchain",
+        "opentelemetry.instrumentation.langchain",
+    )
+)
+"""Those of them that may be handlers of LangChain's callbacks, as ours is."""
 
 _KINDS: Final = frozenset({"LLM", "EMBEDDING", "RERANKER"})
 # First words of the names that the conventions make ("chat gpt-5"); azure-ai-inference knows no more at the start.

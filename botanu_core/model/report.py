@@ -6,7 +6,19 @@ from typing import Any, Final, NamedTuple
 
 from botanu_core.model.usage import NO_UNITS, Units, Usage, amount_of
 
-__all__ = ["Reported", "context_of", "get", "items", "tier_of", "total_of", "units_of", "with_parts", "within", "word"]
+__all__ = [
+    "Reported",
+    "context_of",
+    "get",
+    "items",
+    "tier_context",
+    "tier_of",
+    "total_of",
+    "units_of",
+    "with_parts",
+    "within",
+    "word",
+]
 
 _MOST_ITEMS: Final = 10_000
 _PLAIN_TIERS: Final = ("auto", "default", "standard", "traffic_type_unspecified", "service_tier_unspecified")
@@ -70,6 +82,12 @@ def tier_of(value: Any) -> str:
 
 def context_of(**facts: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, value) for name, value in facts.items() if value))
+
+
+def tier_context(tier: str) -> tuple[tuple[str, str], ...]:
+    """A service tier as what decides about the price; a batch is not served in one, but priced by itself."""
+    name = tier_of(tier)
+    return context_of(processing="batch" if name == "batch" else "", service_tier="" if name == "batch" else name)
 
 
 def total_of(*counts: int | None) -> int | None:

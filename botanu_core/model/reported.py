@@ -27,7 +27,7 @@ from botanu_core.model.report import (
 from botanu_core.model.usage import Usage, amount_of, count_of
 from botanu_core.model.vocabulary import provider_name
 
-__all__ = ["Reported", "Reporter", "read_reported"]
+__all__ = ["Reported", "Reporter", "read_reported", "reporter_of"]
 
 Reporter = Literal[
     "anthropic",
@@ -306,3 +306,27 @@ _READERS: Final[Mapping[str, Callable[[Any, str], Reported]]] = {
     "openinference": relayed.openinference,
     "openllmetry": relayed.openllmetry,
 }
+
+
+# By which names a usage has: a proxy answers for a provider in another one's words, and what a name means goes with the
+# name, not with the provider.
+_NAMES: Final[tuple[tuple[tuple[str, ...], Reporter], ...]] = (
+    (("prompt_tokens", "completion_tokens"), "openai_chat"),
+    (("inputTokens", "outputTokens"), "bedrock"),
+    (("prompt_token_count", "candidates_token_count", "promptTokenCount", "candidatesTokenCount"), "gemini"),
+    (("billed_units", "tokens"), "cohere"),
+    (("input_token_details", "output_token_details"), "langchain"),
+    (("input_tokens_details", "output_tokens_details"), "openai_responses"),
+    (("input_tokens", "output_tokens"), "anthropic"),
+)
+_ANTHROPIC: Final = ("cache_read_input_tokens", "cache_creation_input_tokens", "server_tool_use")
+
+
+def reporter_of(usage: object) -> Reporter | None:
+    """Who reported a usage, by the names in it; `None` where they tell nothing."""
+    for names, reporter in _NAMES:
+        if get(usage, *names) is not None:
+            # Anthropic has `output_tokens_details` too, of late.
+            is_anthropic = reporter == "openai_responses" and get(usage, *_ANTHROPIC) is not None
+            return "anthropic" if is_anthropic else reporter
+    return None

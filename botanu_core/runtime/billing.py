@@ -3,7 +3,10 @@
 Trackers come by here, and so do the spans of other people's instrumentations, which `sdk.processor` hands over.
 """
 
-from collections.abc import Mapping
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -11,7 +14,7 @@ from opentelemetry.trace import Span, SpanContext
 
 from botanu_core import semconv as sc
 from botanu_core import settings
-from botanu_core.ledger.call import Call
+from botanu_core.ledger.call import Call, Witness
 from botanu_core.ledger.entry import Kind, LedgerEntry, entry_id_of, quality_of
 from botanu_core.ledger.open_spans import open_spans
 from botanu_core.ledger.run_ledger import RunLedger, undecided
@@ -21,7 +24,8 @@ from botanu_core.runtime import guard
 from botanu_core.runtime.publishing import publish, unpriced
 
 __all__ = [
-    "Billed", "closed", "end_call", "end_told", "open_call", "outside", "reset", "settle", "told_on", "use_units",
+    "Billed", "also_seen", "called_from", "closed", "end_call", "end_told", "open_call", "outside", "reset", "settle",
+    "told_on", "use_units",
 ]  # fmt: skip
 
 _CACHE_HIT: Final = Cost(Decimal(0), "contract", "cache hit")
@@ -44,6 +48,47 @@ class Billed(Protocol):
 
     def ledger(self) -> RunLedger:
         """Its ledger."""
+
+
+Around = Callable[[], Call | None]
+
+_called_from: Final[ContextVar[Around | None]] = ContextVar("botanu_called_from", default=None)
+_beside: Final[ContextVar[Mapping[str, "weakref.ref[Call]"] | None]] = ContextVar("botanu_beside", default=None)
+
+
+def called_from(around: Around) -> None:
+    """Say that what is called from here on is inside a call whose span is current nowhere.
+
+    For callbacks, which have a beginning and an end and no block: nothing need be undone, for a call that has ended is
+    around nothing.
+
+    Args:
+        around: Asked for the call whenever another begins; held for as long as this context lives.
+    """
+    _called_from.set(around)
+    if (beside := _beside.get()) is not None:
+        _beside.set(None)
+        ours = around()
+        for each in beside.values():
+            if (other := each()) is not None and ours is not None and other is not ours:
+                publish(other.ledger.stand_back(other))
+
+
+def also_seen(call: Call, scope: str) -> None:
+    """Say that `call` is a span of somebody else's handler of callbacks.
+
+    Handlers are told of one call one after the other, and nothing that a span says tells that it is the same call:
+    where ours has just been told, or is the next to be, the other stands back.
+
+    Args:
+        call: The span's.
+        scope: The tracer that made it; of each the last span may be the one.
+    """
+    around = _called_from.get()
+    if around is not None and (ours := around()) is not None and ours.is_open:
+        publish(call.ledger.stand_back(call))
+    else:
+        _beside.set({**(_beside.get() or {}), scope: weakref.ref(call)})
 
 
 class _Outside:
@@ -81,21 +126,32 @@ def settle(*, everything: bool) -> None:
         publish(ledger.settle())
 
 
-def open_call(run: Billed | None, span_id: int, parent_id: int) -> Call:
+def open_call(
+    run: Billed | None, span_id: int, parent_id: int, step: str | None = None, scope: str | None = None
+) -> Call:
     """A span that may be a model call has begun.
 
     Args:
-        run: Its run.
+        run: Its run; without one that of the call around it.
         span_id: Its id; 0 where nobody makes spans.
         parent_id: That of the span around it, or 0.
+        step: The step that it is in; without one that of the call around it.
+        scope: Whose span it is, where it is not ours.
     """
     if span_id == parent_id:  # no span of its own: what makes none hands the one around it on
         span_id = 0
     around = open_spans.get(parent_id)
-    if run is None and around is not None and around.is_open:
-        run = around.run  # which may be current nowhere: a callback has opened it
-    ledger = run.ledger() if run is not None else _outside.ledger
-    call = ledger.open(around, span_id=span_id, run=run)
+    if (around is None or not around.is_open) and (hinted := _called_from.get()) is not None:
+        around = hinted()
+    ledger = run.ledger() if run is not None else None
+    if around is not None and around.is_open:
+        step = step or around.step
+        if ledger is None:  # the run may be current nowhere: a callback has opened it
+            run, ledger = around.run, around.ledger
+    call = (ledger or _outside.ledger).open(around, span_id=span_id, run=run)
+    call.step = step
+    if scope is not None:
+        call.witness = Witness(scope, parent_id, time.perf_counter_ns())
     open_spans.put(span_id, call)
     return call
 
@@ -156,7 +212,6 @@ def end_told(call: Call, duration_s: float | None) -> dict[str, Any]:
         call,
         call.teller.sighting(),
         name=getattr(span, "name", ""),
-        step=call.step,
         span_context=span_context,
         duration_s=duration_s,
     )
@@ -197,7 +252,6 @@ def end_call(
     seen: Sighting,
     *,
     name: str,
-    step: str | None,
     span_context: SpanContext,
     duration_s: float | None,
 ) -> dict[str, Any]:
@@ -207,7 +261,6 @@ def end_call(
         call: From `open_call`.
         seen: What its span says.
         name: The span's.
-        step: The step that it is in.
         span_context: The span's.
         duration_s: How long it took, in seconds.
 
@@ -220,7 +273,7 @@ def end_call(
         entry_id_of(run.run_id if run is not None else "", seen.response_id, span_context if call.span_id else None),
         "llm",
         name,
-        _attributes_of(run, step),
+        _attributes_of(run, call.step),
         span_context,
         cost,
         duration_s,

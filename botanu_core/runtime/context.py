@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, Self
@@ -38,8 +38,8 @@ class RunContext:
     """
 
     __slots__ = (
-        "_errors", "_ledger", "_lock", "_members", "_run", "_started_ns", "_suggested", "announces", "attributes",
-        "business", "carried", "ended", "joined", "outcome", "owns_span", "refused", "span",
+        "_errors", "_guests", "_ledger", "_lock", "_members", "_run", "_started_ns", "_suggested", "announces",
+        "attributes", "business", "carried", "ended", "joined", "outcome", "owns_span", "refused", "span",
     )  # fmt: skip
 
     def __init__(self, run: Run, *, joined: bool = False) -> None:
@@ -59,6 +59,7 @@ class RunContext:
         self.outcome = _NOTHING_SAID
         self._suggested: tuple[str, BaseException | None] | None = None
         self._ledger: RunLedger | None = None
+        self._guests: dict[object, Callable[[], object]] = {}
         self.span: Span = INVALID_SPAN
         self.owns_span = True
         self.announces = False
@@ -315,6 +316,12 @@ class RunContext:
             if self.ended:
                 return False
             self.ended = True
+        for leave in tuple(self._guests.values()):
+            try:
+                leave()
+            except Exception as failure:
+                guard.failed("run end", failure)
+        self._guests.clear()
         try:
             if self._suggested is not None and (self._suggested[0] != "success" or status in (None, "success")):
                 status, error = self._suggested[0], self._suggested[1] or error
@@ -325,6 +332,19 @@ class RunContext:
             telemetry.end_span(self.span)
         self._errors.clear()
         return True
+
+    def admit(self, guest: object, leave: Callable[[], object]) -> None:
+        """Let something that is open without a block of its own end with the run, if it has not by then.
+
+        Args:
+            guest: What is open; `dismiss` it when it has ended by itself.
+            leave: Ends it; called before the run is added up.
+        """
+        self._guests[guest] = leave
+
+    def dismiss(self, guest: object) -> None:
+        """It has ended by itself."""
+        self._guests.pop(guest, None)
 
     def ledger(self) -> RunLedger:
         """Its calls in this process, and their sum."""

@@ -11,6 +11,7 @@ from botanu_core import semconv as sc
 from botanu_core.ledger.call import Call
 from botanu_core.ledger.foreign import KNOWN_SCOPES, looks_billable, sighting_of
 from botanu_core.ledger.open_spans import open_spans
+from botanu_core.ledger.scopes import HANDLER_SCOPES
 from botanu_core.runtime import billing, guard
 from botanu_core.runtime.current import current_run
 from botanu_core.runtime.publishing import publish
@@ -39,11 +40,12 @@ class LedgerProcessor(SpanProcessor):
         try:
             parent = getattr(span, "parent", None)
             parent_id = parent.span_id if parent is not None else 0
-            scope = _scope_of(span)
-            if scope != _OURS and (
-                scope in KNOWN_SCOPES or looks_billable(getattr(span, "name", ""), attributes_of(span))
-            ):
-                billing.open_call(current_run(parent_context), span.get_span_context().span_id, parent_id)
+            scope, attributes = _scope_of(span), attributes_of(span)
+            if scope != _OURS and (scope in KNOWN_SCOPES or looks_billable(getattr(span, "name", ""), attributes)):
+                run, step = current_run(parent_context), attributes.get(sc.STEP)
+                call = billing.open_call(run, span.get_span_context().span_id, parent_id, step, scope)
+                if scope in HANDLER_SCOPES:
+                    billing.also_seen(call, scope)
             elif (around := open_spans.get(parent_id)) is not None and (around := around.nearest_open()) is not None:
                 open_spans.put(span.get_span_context().span_id, around)
         except Exception as error:
@@ -69,7 +71,11 @@ class LedgerProcessor(SpanProcessor):
             if call is not None and is_call and call.span is not None:
                 _write(span, billing.end_told(call, _duration_s(span)))
                 return
-            if _scope_of(span) == _OURS or (call is not None and is_call and not call.is_open):
+            if _scope_of(span) == _OURS:
+                return
+            if call is not None and is_call and not call.is_open:
+                if call.state == "left out":
+                    _write(span, {sc.COST_DUPLICATE: True})
                 return
             attributes = attributes_of(span)
             if call is not None and is_call:
@@ -90,7 +96,6 @@ class LedgerProcessor(SpanProcessor):
             call,
             seen,
             name=span.name,
-            step=attributes.get(sc.STEP),
             span_context=span.get_span_context(),
             duration_s=_duration_s(span),
         )

@@ -1,5 +1,6 @@
 """Model calls: `track_llm_call` and its tracker."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
@@ -11,7 +12,7 @@ from botanu_core import settings
 from botanu_core.ledger.call import Call
 from botanu_core.ledger.sighting import UNKNOWN_USAGE, Sighting
 from botanu_core.log import warn_once
-from botanu_core.model.report import Reported
+from botanu_core.model.report import Reported, tier_context
 from botanu_core.model.usage import Usage, count_of, usage_of
 from botanu_core.model.vocabulary import ModelOperation, provider_name
 from botanu_core.pricing import UnpricedModel
@@ -177,6 +178,12 @@ class LLMTracker(Tracker):
         self._text(sc.GEN_AI_RESPONSE_MODEL, model)
         return self
 
+    def set_service_tier(self, tier: str) -> Self:
+        """Record the tier that the answer was served in, where it has a price of its own: ``flex``, ``batch`` …"""
+        if (name := plain(tier, "service_tier")) is not None:
+            self._response = self._response._replace(context=tier_context(name))
+        return self
+
     def set_finish_reason(self, reason: str | Sequence[str]) -> Self:
         """Record why the answer stopped: ``stop``, ``length``, ``content_filter`` …; one, or one a choice."""
         reasons = [reason] if isinstance(reason, str) else items_of(reason) or []
@@ -247,6 +254,32 @@ class LLMTracker(Tracker):
         """
         return self._capture(sc.EVAL_OUTPUT_CONTENT, text, max_chars)
 
+    def set_messages(self, *, asked: Any = None, answered: Any = None) -> Self:
+        """Capture messages in the shape of the GenAI conventions, if this run is captured; scrubbed, then cut.
+
+        Args:
+            asked: ``[{"role": "user", "parts": [{"type": "text", "content": …}]}]``.
+            answered: The same of the answer.
+        """
+        self._capture(sc.GEN_AI_INPUT_MESSAGES, asked, None)
+        return self._capture(sc.GEN_AI_OUTPUT_MESSAGES, answered, None)
+
+    def set_first_token(self) -> Self:
+        """Record that the answer begins to arrive, in a stream."""
+        self._late[sc.REQUEST_STREAMING] = True
+        self._late[sc.GEN_AI_TIME_TO_FIRST_CHUNK] = (time.perf_counter_ns() - self._started_ns) / 1e9
+        return self
+
+    @property
+    def call(self) -> Call | None:
+        """What the ledger knows the call as; `None` while nothing is counted."""
+        return self._call
+
+    @property
+    def captures(self) -> bool:
+        """Whether content may be captured at all: what is not, need not be put together."""
+        return settings.current().content_capture_rate > 0.0
+
     def _capture(self, key: str, text: Any, max_chars: int | None) -> Self:
         known = settings.current()
         is_wanted = known.capture_input if key == sc.EVAL_INPUT_CONTENT else known.capture_output
@@ -269,7 +302,8 @@ class LLMTracker(Tracker):
         if settings.current().prices is not None:
             around = span_in(context)
             parent_id = around.get_span_context().span_id if around is not None else 0
-            self._call = billing.open_call(self._run, self.span.get_span_context().span_id, parent_id)
+            span_id = self.span.get_span_context().span_id
+            self._call = billing.open_call(self._run, span_id, parent_id, self._step)
             self._call.teller = self
 
     def _may_capture(self, rate: float) -> bool:
@@ -294,7 +328,6 @@ class LLMTracker(Tracker):
             call,
             self.sighting(),
             name=self._name,
-            step=self._step,
             span_context=self.span.get_span_context(),
             duration_s=duration_s,
         )

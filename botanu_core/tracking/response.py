@@ -3,7 +3,7 @@
 from itertools import islice
 from typing import Any, Final
 
-from botanu_core.model.reported import Reporter, read_reported
+from botanu_core.model.reported import read_reported, reporter_of
 from botanu_core.tracking.llm import LLMTracker
 
 __all__ = ["field", "note"]
@@ -40,7 +40,7 @@ def note(tracker: LLMTracker, response: Any) -> None:
             break
     # Anthropic says the input in the first event and the output in the last.
     usage = _first(sources, "usage", "usage_metadata", "usageMetadata", "meta")
-    if usage is not None and (reporter := _reporter_of(usage)) is not None:
+    if usage is not None and (reporter := reporter_of(usage)) is not None:
         # Tiers stand beside the usage in OpenAI's words, so that the whole is read.
         whole = response if _first((response,), "usage", "usage_metadata", "usageMetadata", "meta") is usage else inner
         told = read_reported(reporter, whole, provider=tracker._provider)
@@ -49,32 +49,7 @@ def note(tracker: LLMTracker, response: Any) -> None:
             tracker.set_stream_over(is_whole=True)
 
 
-# By which names its usage has: a proxy answers for a provider in another one's words, and what a name means goes with
-# the name, not with the provider.
-_REPORTERS: Final[tuple[tuple[tuple[str, ...], Reporter], ...]] = (
-    (("prompt_tokens", "completion_tokens"), "openai_chat"),
-    (("inputTokens", "outputTokens"), "bedrock"),
-    (("prompt_token_count", "candidates_token_count", "promptTokenCount", "candidatesTokenCount"), "gemini"),
-    (("billed_units", "tokens"), "cohere"),
-    (("input_token_details", "output_token_details"), "langchain"),
-    (("input_tokens_details", "output_tokens_details"), "openai_responses"),
-    (("input_tokens", "output_tokens"), "anthropic"),
-)
-_ANTHROPIC: Final = ("cache_read_input_tokens", "cache_creation_input_tokens", "server_tool_use")
 _CACHED_TOKENS: Final = frozenset({"openai_chat", "openai_responses", "gemini", "langchain"})
-
-
-def _reporter_of(usage: Any) -> Reporter | None:
-    for names, reporter in _REPORTERS:
-        if field(usage, *names) is not None:
-            # Anthropic has `output_tokens_details` too, of late.
-            if (
-                reporter == "openai_responses"
-                and field(usage, "cache_read_input_tokens", "server_tool_use") is not None
-            ):
-                return "anthropic"
-            return reporter
-    return None
 
 
 def _raw(usage: Any) -> dict[str, Any]:

@@ -60,14 +60,18 @@ class Tracker:
 
     # --- its life -----------------------------------------------------------------------------------------------
 
-    def start(self) -> Self:
-        """Start the span without making it current. Twice counts once: a tracker is for one call."""
+    def start(self, context: Context | None = None) -> Self:
+        """Start the span without making it current. Twice counts once: a tracker is for one call.
+
+        Args:
+            context: The OpenTelemetry Context to start it in; the current one without it.
+        """
         if self._started_ns:
             if self._ended:
                 warn_once("tracker.reused", "a tracker is for one call: make a new one for the next")
             return self
         telemetry.noticed()
-        context = otel.get_current()
+        context = otel.get_current() if context is None else context
         self._run = current_run(context)
         stamp = run_attributes(context)
         attributes = {**stamp, **self._attributes} if stamp else self._attributes
@@ -173,6 +177,16 @@ class Tracker:
             self._fail(error)
         else:
             warn_once("tracker.error", "set_error wants the exception, got %s", type(error).__name__)
+        return self
+
+    def set_canceled(self) -> Self:
+        """Mark the call as given up by its caller: no failure, and no answer."""
+        self._late[sc.OUTCOME_STATUS] = "canceled"
+        return self
+
+    def set_items_returned(self, count: int) -> Self:
+        """Record how many things were found."""
+        self._count(sc.TOOL_ITEMS_RETURNED, count)
         return self
 
     def _fail(self, error: BaseException) -> None:

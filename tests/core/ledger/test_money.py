@@ -253,3 +253,15 @@ def test_it_is_explained_to_the_cent(desk):
     assert "price     your contract: acme" in text
     assert "unpriced  'chat nobody-knows'" in text
     assert "the same response id was counted, as entry " in text
+
+
+def test_a_tier_that_was_told_decides_the_price(desk):
+    """By hand, as `llm_instrumented` reads it off a response; the tier that everybody gets is none."""
+    here = desk()
+    for tier in ("flex", "default"):
+        with track_llm_call("openai", "gpt-5") as call:
+            call.set_tokens(1_000_000, 0).set_service_tier(tier)
+    flex, plain = (entry.attributes for entry in here.entries())
+    assert flex["botanu.price.service_tier"] == "flex"
+    assert "botanu.price.service_tier" not in plain
+    assert Decimal(flex["botanu.cost.usd_exact"]) < Decimal(plain["botanu.cost.usd_exact"])

@@ -1,4 +1,4 @@
-"""Tools, databases, storage and messages cost what a contract's `units` say: on entry, span and run; else nothing."""
+"""Tools, databases, storage and messages cost what a contract's `units` say: entries, spans, totals; else nothing."""
 
 from contextlib import suppress
 from decimal import Decimal
