@@ -43,7 +43,7 @@ def note(tracker: LLMTracker, response: Any) -> None:
     if usage is not None and (reporter := reporter_of(usage)) is not None:
         # Tiers stand beside the usage in OpenAI's words, so that the whole is read.
         whole = response if _first((response,), "usage", "usage_metadata", "usageMetadata", "meta") is usage else inner
-        told = read_reported(reporter, whole)
+        told = read_reported(reporter, whole, provider=tracker._provider)
         tracker.report(told, _raw(usage), "cached_tokens" if reporter in _CACHED_TOKENS else "cache_read_tokens")
         if reporter == "openai_responses":  # which says it once, at the end
             tracker.set_stream_over(is_whole=True)

@@ -1,4 +1,4 @@
-"""What the ledger's tests share: Botanu on over a real receiver, prices that are easy to add up, and what arrived."""
+"""What the ledger's tests share: Botanu on over a real receiver, and what came out of it."""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -12,22 +12,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 import botanu
-from botanu_core.pricing import Contract, Rule, UnitPrice
 from demo.receiver import LogEvent, Receiver
-
-ONE_CALL = Decimal("0.003")
-"""A thousand tokens in, a thousand out."""
-
-CONTRACT = Contract(
-    name="acme",
-    rules=(Rule(provider="openai", model="priced", per_million={"input": "1", "output": "2"}),),
-    units=(
-        UnitPrice(kind="tool", name="search", prices={"calls": "0.01"}),
-        UnitPrice(kind="database", name="postgresql", prices={"rows_returned": "0.001"}),
-        UnitPrice(kind="storage", name="s3", prices={"bytes_written": "1 per GB"}),
-        UnitPrice(kind="messaging", name="sqs", prices={"messages": "0.002"}),
-    ),
-)
+from tests.core.ledger.arrived import entries_at, events_at
+from tests.core.ledger.prices import CONTRACT
 
 
 class OwnIds(IdGenerator):
@@ -53,12 +40,12 @@ class Desk:
     def entries(self) -> list[LogEvent]:
         """The ledger entries that have arrived; what is waiting is sent before."""
         assert botanu.flush()
-        return [event for event in self.receiver.events() if event.event_name == "botanu.ledger.entry"]
+        return entries_at(self.receiver)
 
     def completed(self) -> list[LogEvent]:
         """The runs that were completed, likewise."""
         assert botanu.flush()
-        return [event for event in self.receiver.events() if event.event_name == "botanu.run.completed"]
+        return events_at(self.receiver, "botanu.run.completed")
 
     def total(self) -> Decimal:
         """What all entries come to."""

@@ -2,26 +2,20 @@
 
 import asyncio
 import os
+import socket
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI
 
 import botanu
 from botanu.tracking.llm import track_llm_call
-from botanu_core.pricing import Contract, Rule
 from botanu_fastapi import BotanuMiddleware
+from tests.core.ledger.prices import CONTRACT
 
 __all__ = ["asgi", "wsgi"]
 
-RULE = Rule(provider="openai", model="priced", per_million={"input": "1", "output": "2"})
-
 # An interval beyond any test: what arrives has been sent at the end of a worker.
-botanu.enable(
-    instrument="none",
-    export_interval_s=600,
-    metric_interval_s=600,
-    price_contracts=[Contract(name="acme", rules=(RULE,))],
-)
+botanu.enable(instrument="none", export_interval_s=600, metric_interval_s=600, price_contracts=[CONTRACT])
 
 
 def _bill(name: str) -> None:
@@ -67,8 +61,6 @@ async def between(port: int) -> None:
 @asgi.get("/threaded")
 def threaded(port: int) -> None:
     """A call that no loop can cancel, in the thread pool, and one before it that waits for its twin."""
-    import socket
-
     with track_llm_call("openai", "priced") as call:
         call.set_request_id("waiting")
     with socket.create_connection(("127.0.0.1", port)) as held, track_llm_call("openai", "priced") as call:

@@ -1,9 +1,7 @@
 """What a run costs, as an application sees it: totals, units, calls told of on spans, threads, and the explanation."""
 
 import asyncio
-import gc
 import threading
-import tracemalloc
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -16,7 +14,7 @@ import botanu
 from botanu.tracking.data import track_db_operation
 from botanu.tracking.llm import set_llm_attributes, set_token_usage, track_llm_call, track_tool_call
 from botanu_core.pricing import UnpricedModel
-from tests.core.ledger.conftest import ONE_CALL
+from tests.core.ledger.prices import ONE_CALL
 
 
 def bill(response_id=None):
@@ -235,30 +233,6 @@ def test_eight_threads_and_a_hundred_tasks_in_one_run_add_up(desk):
         for each in threads:
             each.join()
     assert botanu.explain(run).totals.cost_usd == here.total() == 1300 * ONE_CALL
-
-
-def test_the_memory_of_a_run_does_not_grow_with_its_calls(desk, monkeypatch):
-    """Between the ten thousandth call and the twentieth, with everything sent that was waiting."""
-    here = desk()
-
-    def many():
-        for number in range(10_000):
-            bill(f"{number}-{len(sizes)}")
-        here.exported.clear()
-        assert botanu.flush()
-        here.receiver.clear()
-        gc.collect()
-        sizes.append(tracemalloc.get_traced_memory()[0])
-
-    sizes: list[int] = []
-    tracemalloc.start()
-    try:
-        with botanu.event(workflow="W"):
-            many()
-            many()
-    finally:
-        tracemalloc.stop()
-    assert sizes[1] - sizes[0] < 1_000_000
 
 
 # --- explained -----------------------------------------------------------------------------------------------------

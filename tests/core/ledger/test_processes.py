@@ -1,11 +1,11 @@
 """Processes that fork, exit, are switched off or killed: no entry is lost that could be sent, and none comes twice."""
 
 import os
-from collections import Counter
 from decimal import Decimal
 
 import pytest
 
+from tests.core.ledger.arrived import responses_at
 from tests.support import script
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -14,14 +14,10 @@ HEAD = """
     import multiprocessing, os, sys, time
     import botanu
     from botanu.tracking.llm import llm_instrumented, track_llm_call
-    from botanu_core.pricing import Contract, Rule
+    from tests.core.ledger.prices import CONTRACT
 
     def on():
-        rule = Rule(provider="openai", model="priced", per_million={"input": "1", "output": "2"})
-        botanu.enable(
-            instrument="none", export_interval_s=600, metric_interval_s=600,
-            price_contracts=[Contract(name="acme", rules=(rule,))],
-        )
+        botanu.enable(instrument="none", export_interval_s=600, metric_interval_s=600, price_contracts=[CONTRACT])
 
     def bill(name):
         with track_llm_call("openai", "priced") as call:
@@ -35,9 +31,7 @@ def ran(receiver, source, *, code=0, **variables):
     ended = script.run(source, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, **variables)
     said = [line for line in ended.err.splitlines() if not line.startswith("a call's usage is not known")]
     assert (ended.code, said) == (code, [])
-    found = [event for event in receiver.events() if event.event_name == "botanu.ledger.entry"]
-    assert len({entry.attributes["botanu.entry_id"] for entry in found}) == len(found)
-    return Counter(entry.attributes.get("gen_ai.response.id") for entry in found)
+    return responses_at(receiver)
 
 
 def cost(receiver) -> Decimal:
@@ -98,9 +92,7 @@ def test_workers_of_multiprocessing_report_their_own(receiver, method, tmp_path)
         OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint,
     )
     assert (ended.code, ended.err) == (0, "")
-    found = [event.attributes for event in receiver.events() if event.event_name == "botanu.ledger.entry"]
-    names = sorted(entry["gen_ai.response.id"] for entry in found)
-    assert names == ["main", "worker-0", "worker-1", "worker-2"]
+    assert responses_at(receiver) == {"main": 1, "worker-0": 1, "worker-1": 1, "worker-2": 1}
 
 
 def test_what_is_open_when_the_interpreter_exits_is_sent(receiver):

@@ -8,12 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.core.ledger.arrived import responses_at
 from tests.support.script import environment
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -47,13 +46,6 @@ def get(port: int, path: str) -> str:
         return answer.read().decode()
 
 
-def named(receiver) -> Counter[str | None]:
-    """The entries that arrived, by response id; none of them twice."""
-    found = [event.attributes for event in receiver.events() if event.event_name == "botanu.ledger.entry"]
-    assert len({entry["botanu.entry_id"] for entry in found}) == len(found)
-    return Counter(entry.get("gen_ai.response.id") for entry in found)
-
-
 WORKERS = {
     "sync": ("-k", "sync", "tests.core.ledger.serving:wsgi"),
     "gthread, preloaded": ("-k", "gthread", "--preload", "tests.core.ledger.serving:wsgi"),
@@ -78,52 +70,55 @@ def test_workers_that_gunicorn_recycles_leave_no_entry_behind(receiver, worker):
         _, said = process.communicate(timeout=PATIENCE_S)
     assert "dropped" not in said
     answered = {name for name, worker in served.items() if worker is not None}
-    assert answered <= set(named(receiver)) <= set(served), said
+    assert answered <= set(responses_at(receiver)) <= set(served), said
 
 
 UVICORN = ("uvicorn", "--fd", "{fd}", "--no-access-log", "--timeout-graceful-shutdown")
 
 
-def told_to_stop(receiver, path: str, *, until: str, grace_s: str, hang_up: bool) -> str:
+def told_to_stop(receiver, path: str, *, grace_s: str, hang_up: bool) -> str:
     """Stops uvicorn while a page is held; what it said.
 
     Args:
         receiver: Where entries go.
         path: The page's.
-        until: What the server says once it has taken notice.
         grace_s: How long it waits for what is under way.
-        hang_up: Whether the page is let go then, or held until the server is gone.
+        hang_up: Whether the page is let go once the server has taken notice, or held until that is gone.
     """
     with (
         socket.create_server(("127.0.0.1", 0)) as holder,
         server(receiver, *UVICORN, grace_s, "tests.core.ledger.serving:asgi") as (process, port),
-        ThreadPoolExecutor(1) as pool,
+        socket.create_connection(("127.0.0.1", port), PATIENCE_S) as client,
     ):
-        asked = pool.submit(contextlib.suppress(Exception)(get), port, f"{path}?port={holder.getsockname()[1]}")
+        client.sendall(f"GET {path}?port={holder.getsockname()[1]} HTTP/1.1\r\nhost: shop\r\n\r\n".encode())
         holder.settimeout(PATIENCE_S)
         held, _ = holder.accept()
         with held:
             process.send_signal(signal.SIGTERM)
             said = ""
-            while until not in said:
+            while "Shutting down" not in said:
                 line = process.stderr.readline()
                 assert line, said
                 said += line
             if hang_up:
                 held.close()
-            said += process.communicate(timeout=PATIENCE_S)[1]
-        asked.result()
-    return said
+            return said + process.communicate(timeout=PATIENCE_S)[1]
 
 
 def test_a_request_that_is_under_way_when_sigterm_comes_has_all_its_entries(receiver):
     """uvicorn lets it end, and dies of the signal then, past Python's own exit handlers."""
-    said = told_to_stop(receiver, "/between", until="Shutting down", grace_s="20", hang_up=True)
-    assert named(receiver) == {"before": 1, "open": 1, "after": 1}, said
+    said = told_to_stop(receiver, "/between", grace_s="20", hang_up=True)
+    assert responses_at(receiver) == {"before": 1, "open": 1, "after": 1}, said
 
 
 def test_a_request_that_sigterm_cuts_off_has_its_entries_so_far(receiver):
     """uvicorn's patience is at its end: the task is cancelled in the middle of a call, which has its usage."""
-    said = told_to_stop(receiver, "/between", until="Shutting down", grace_s="1", hang_up=False)
+    said = told_to_stop(receiver, "/between", grace_s="1", hang_up=False)
     assert "timeout graceful shutdown exceeded" in said
-    assert named(receiver) == {"before": 1, "open": 1}, said
+    assert responses_at(receiver) == {"before": 1, "open": 1}, said
+
+
+def test_what_waits_for_its_twin_in_a_thread_that_never_ends_is_sent(receiver):
+    """A thread of the pool cannot be cancelled; its request can, and the run ends with it."""
+    said = told_to_stop(receiver, "/threaded", grace_s="1", hang_up=False)
+    assert responses_at(receiver)["waiting"] == 1, said
