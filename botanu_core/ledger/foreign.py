@@ -93,7 +93,7 @@ def _conventional(name: str, scope: str, attributes: Mapping[str, Any], error_ty
     reporter: Literal["openllmetry", "otel"] = "openllmetry" if is_llmetry else "otel"
     reported = read_reported(reporter, attributes, provider=provider)
     if litellm is not None:
-        reported = _richer(reported, "openai_chat", _literal(litellm))
+        reported = _richer(reported, "openai_chat", _literal(litellm), provider)
     return Sighting(
         reporter=reporter,
         operation=operation,
@@ -103,6 +103,7 @@ def _conventional(name: str, scope: str, attributes: Mapping[str, Any], error_ty
         response_id=_word(attributes, semconv.GEN_AI_RESPONSE_ID),
         usage=reported.usage,
         context=reported.context,
+        reported_usd=reported.cost_usd,
         raw=_raw(attributes),
         error_type=error_type or _word(attributes, semconv.ERROR_TYPE),
         is_cache_hit=_is_said(attributes, semconv.REQUEST_CACHE_HIT),
@@ -141,9 +142,9 @@ def _openinference(attributes: Mapping[str, Any], error_type: str | None) -> Sig
     answer = _answer(attributes.get("output.value"))
     if answer is not None:
         if attributes.get("llm.system") == "anthropic":
-            reported = _richer(reported, "anthropic", answer)
+            reported = _richer(reported, "anthropic", answer, provider)
         elif "output" in answer or reported.usage == UNKNOWN_USAGE:
-            reported = _richer(reported, "openai_chat", answer)
+            reported = _richer(reported, "openai_chat", answer, provider)
         elif tier := tier_of(answer.get("service_tier")):
             reported = Reported(reported.usage, context_of(service_tier=tier))
     answered = _word(
@@ -161,6 +162,7 @@ def _openinference(attributes: Mapping[str, Any], error_type: str | None) -> Sig
         response_id=_word(answer, "id") if answer is not None else None,
         usage=reported.usage,
         context=reported.context,
+        reported_usd=reported.cost_usd,
         raw=_raw(attributes),
         error_type=error_type or _word(attributes, semconv.ERROR_TYPE),
         is_cache_hit=_is_said(attributes, semconv.REQUEST_CACHE_HIT),
@@ -201,13 +203,12 @@ def _maker(model: str | None) -> str:
     return next((provider for names, provider in _MAKERS if names.fullmatch(model)), "") if model else ""
 
 
-def _richer(reported: Reported, reporter: Reporter, answer: object) -> Reported:
-    """`reported`, or the provider's own report of the same counts, which has more of their parts."""
-    own = read_reported(reporter, answer)
-    context = own.context or reported.context
-    if reported.usage == UNKNOWN_USAGE or _wholes(own.usage) == _wholes(reported.usage):
-        return Reported(own.usage, context)
-    return Reported(reported.usage, context)
+def _richer(reported: Reported, reporter: Reporter, answer: object, provider: str) -> Reported:
+    """`reported`, or the provider's own report of the same counts: it has more of their parts, and perhaps a cost."""
+    own = read_reported(reporter, answer, provider=provider)
+    is_same = reported.usage == UNKNOWN_USAGE or _wholes(own.usage) == _wholes(reported.usage)
+    usage = own.usage if is_same else reported.usage
+    return Reported(usage, own.context or reported.context, own.cost_usd or reported.cost_usd)
 
 
 def _wholes(usage: Usage) -> tuple[int | None, int | None]:

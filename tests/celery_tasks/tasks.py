@@ -2,7 +2,7 @@
 
 import os
 import signal
-import time
+from threading import Event
 
 from celery import Celery
 from celery.exceptions import Ignore, Reject
@@ -91,13 +91,13 @@ def refuses():
 @app.task(soft_time_limit=1, time_limit=30)
 def slow():
     """Is told that its time is over."""
-    time.sleep(20)
+    Event().wait(20)
 
 
 @app.task(time_limit=1)
 def stuck():
     """Is killed when its time is over."""
-    time.sleep(20)
+    Event().wait(20)
 
 
 @app.task
