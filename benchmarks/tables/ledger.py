@@ -49,7 +49,7 @@ def work(run, first, count):
         seen = Sighting("tracker", "chat", "openai", "gpt-4o", None, f"r{{number}}", usage)
         span = SpanContext(1, number + 1, False)
         call = billing.open_call(run, number + 1, 0)
-        billing.end_call(call, seen, name="chat gpt-4o", step=None, span_context=span, duration_s=0.1)
+        billing.end_call(call, seen, name="chat gpt-4o", span_context=span, duration_s=0.1)
 
 def round(first, count):
     with botanu.event(workflow="w", event_id="e", customer_id="c") as run:

@@ -18,7 +18,9 @@ WITHIN_S = 10
 @pytest.fixture(scope="session")
 def worker():
     """One thread that takes messages from memory, for the whole session: stopping it takes seconds."""
+    level = logging.getLogger().level
     with warnings.catch_warnings(), start_worker(app, pool="solo", perform_ping_check=False, loglevel="ERROR"):
+        logging.getLogger().setLevel(level)  # a worker sets that of the root logger, whatever it is told
         yield
 
 
