@@ -104,7 +104,14 @@ def tests(session: nox.Session) -> None:
     _install(session, "test", "lint")  # tests/test_architecture.py holds the import contracts as well.
     _servers(session)
     found = {PHOENIX_VARIABLE: _phoenix(session)} if os.environ.get("CI") == "true" else None
-    session.run("python", "-m", "pytest", *session.posargs, env=found)
+    if session.posargs:
+        session.run("python", "-m", "pytest", *session.posargs, env=found)
+        return
+    # What these bring into a process stays there: a worker's logging, and contexts that other handlers leave attached.
+    apart = ("tests/celery_tasks", "tests/langchain_calls")
+    for place in apart:
+        session.run("python", "-m", "pytest", place)
+    session.run("python", "-m", "pytest", *(f"--ignore={place}" for place in apart), env=found)
 
 
 @nox.session
