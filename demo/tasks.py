@@ -21,7 +21,9 @@ _LOOK_S = 0.02
 class _Channel(filesystem.Channel):
     """Messages appear whole: kombu's own writes them where a worker may already be reading."""
 
-    def _put(self, queue: str, payload: object, **_: object) -> None:
+    def _put(  # type: ignore[override]  # of the two classes above, one says payload and the other message
+        self, queue: str, payload: object, **_: object
+    ) -> None:
         name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
         written = Path(self.control_folder, name)
         written.write_text(json.dumps(payload), encoding="utf-8")
