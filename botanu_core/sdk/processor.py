@@ -40,9 +40,11 @@ class LedgerProcessor(SpanProcessor):
         try:
             parent = getattr(span, "parent", None)
             parent_id = parent.span_id if parent is not None else 0
-            scope, attributes = _scope_of(span), attributes_of(span)
-            if scope != _OURS and (scope in KNOWN_SCOPES or looks_billable(getattr(span, "name", ""), attributes)):
-                run, step = current_run(parent_context), attributes.get(sc.STEP)
+            scope = _scope_of(span)
+            if scope != _OURS and (
+                scope in KNOWN_SCOPES or looks_billable(getattr(span, "name", ""), attributes_of(span))
+            ):
+                run, step = current_run(parent_context), attributes_of(span).get(sc.STEP)
                 call = billing.open_call(run, span.get_span_context().span_id, parent_id, step, scope)
                 if scope in HANDLER_SCOPES:
                     billing.also_seen(call, scope)
