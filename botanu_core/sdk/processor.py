@@ -38,9 +38,11 @@ class LedgerProcessor(SpanProcessor):
         if not self.active:
             return
         try:
+            scope = _scope_of(span)
+            if scope == _OURS and not open_spans:
+                return  # as the span of a request, mostly: inside of no call
             parent = getattr(span, "parent", None)
             parent_id = parent.span_id if parent is not None else 0
-            scope = _scope_of(span)
             if scope != _OURS and (
                 scope in KNOWN_SCOPES or looks_billable(getattr(span, "name", ""), attributes_of(span))
             ):
@@ -64,7 +66,7 @@ class LedgerProcessor(SpanProcessor):
             self._ended(span)
 
     def _ended(self, span: Any) -> None:
-        if not self.active:
+        if not self.active or (not open_spans and _scope_of(span) == _OURS):
             return
         try:
             span_context = span.get_span_context()
