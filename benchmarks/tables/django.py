@@ -8,6 +8,7 @@ from benchmarks.providers import CONFIGS, Config, bare_span, tracer_provider
 from benchmarks.report import Table, Target, cell
 
 ORDER = 22
+STANDS_ALONE = True  # ratios, taken within a process
 SLOWNESS = 4
 DISTRIBUTIONS = (
     *ours.DISTRIBUTIONS,

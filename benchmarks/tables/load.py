@@ -79,8 +79,8 @@ def table(bench: Bench) -> Table:
             f"Real servers, a process each, everything on, {CONNECTIONS} connections that are always busy: {TURNS} "
             f"turns of {TURN_S:g} s for each kind, by turns. Shares are taken within a turn. The endpoint reads a "
             "hundred rows from a database in memory and answers with 14 kB of JSON. *CPU* is the server's own, all its "
-            f"threads, for a request. Memory is the server's after {WARM_UP:,} requests that ask for nothing, and again "
-            f"after {REQUESTS:,} more."
+            f"threads, for a request. Memory is the server's after {WARM_UP:,} requests for nothing, and again after "
+            f"{REQUESTS:,} more."
         ),
         header=("", "requests/s", "of bare", "p99, ms", "of bare", "CPU, µs"),
         rows=rows,

@@ -23,6 +23,7 @@ from benchmarks.providers import CONFIGS, Config, bare_span, tracer_provider
 from benchmarks.report import Table, Target, cell
 
 ORDER = 20
+STANDS_ALONE = True  # ratios, taken within a process
 SLOWNESS = 4
 PEERS = ("opentelemetry-instrumentation-asgi", "asgi-correlation-id", "sentry-sdk")
 DISTRIBUTIONS = (*ours.DISTRIBUTIONS, "starlette", "fastapi", *PEERS)

@@ -1,5 +1,7 @@
 """gunicorn's workers, waitress and Werkzeug's development server, each in processes of its own, over real sockets."""
 
+import contextlib
+import http.client
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -44,6 +46,19 @@ def test_files(command, receiver):
     assert (status, '"""`PAGES` on Flask' in body) == (200, True)
     (span,) = [span for span in receiver.spans() if span.kind == "SERVER"]
     assert (span.attributes["botanu.run_id"], span.attributes[STATUS]) == (run_id, "success")
+
+
+def test_a_worker_that_is_aborted(receiver):
+    """gunicorn's way to end one that takes too long: the run has failed and arrives, and the next worker serves."""
+    with served(SERVERS["gunicorn sync, preloaded"], receiver) as service:
+        with contextlib.suppress(http.client.HTTPException):  # as gunicorn's releases have it: 500, or nothing
+            assert service.get("/abort")[0] == 500
+        assert service.get("/plain")[0] == 200
+        arrived = receiver.wait_for(lambda seen: len(seen.spans()) >= 2, PATIENCE_S)
+        said = service.stop()
+    assert arrived, said
+    told = {span.attributes["url.path"]: span.attributes for span in receiver.spans() if span.kind == "SERVER"}
+    assert (told["/abort"][STATUS], told["/abort"]["error.type"]) == ("failed", "SystemExit")
 
 
 def test_greenlets_carry_the_run(receiver):
