@@ -19,7 +19,7 @@ import uvicorn
 __all__ = ["Mirror", "Seen", "Server", "child", "raw_request"]
 
 ROOT = Path(__file__).parents[2]
-_PATIENCE_S = 10.0
+_PATIENCE_S = 30.0
 
 
 class Server:
