@@ -147,6 +147,8 @@ def switch_off(reports: Iterable[InstrumentReport]) -> None:
 def _stop(report: InstrumentReport) -> None:
     if not getattr(report.instrumentor, "is_instrumented_by_opentelemetry", True):
         return  # somebody was quicker
+    if getattr(report.instrumentor, "taken_over", False):
+        return  # by an instrumentor of `botanu_genai`, which switches it off itself
     if _plain(report.name) == "logging" and not _is_top_record_factory():
         # It would put back the factory from before it, and lose the one that was set after it.
         warn_once("instrument.off.logging", "the logging instrumentor stays on: a record factory was set over it")
