@@ -1,5 +1,6 @@
 """`OpenAIInstrumentor`: chat, with its messages and tools as they were given; the Responses API and embeddings."""
 
+import inspect
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -32,6 +33,18 @@ class _Veiled:
         return iter(())
 
 
+class _Answered:
+    """What OpenTelemetry's layer gets in place of a response that has to be awaited to be read: it does not await."""
+
+    __slots__ = ("parsed", "response")
+
+    def __init__(self, response: Any, parsed: Any) -> None:
+        self.response, self.parsed = response, parsed
+
+    def parse(self) -> Any:
+        return self.parsed
+
+
 class OpenAIInstrumentor(Instrumentor):
     """Traces the clients of the ``openai`` package, Azure's as well."""
 
@@ -52,8 +65,7 @@ class OpenAIInstrumentor(Instrumentor):
                         yield self._target(owner, method, is_chat, is_async)
 
     def _target(self, owner: type, method: str, is_chat: bool, is_async: bool) -> Target:
-        inner = self._ainner if is_async else self._inner
-        outer = (self._aouter if is_async else self._outer) if is_chat else None
+        inner, outer = (self._ainner, self._aouter) if is_async else (self._inner, self._outer)
         return Target(owner, method, partial(inner, is_chat), outer)
 
     # --- before anybody else -----------------------------------------------------------------------------------
@@ -72,7 +84,7 @@ class OpenAIInstrumentor(Instrumentor):
         result = await wrapped(*args, **self._veiled(kwargs))
         if kwargs.get("stream"):
             _hold(result)
-        return result
+        return result.response if type(result) is _Answered else result
 
     def _veiled(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         messages = kwargs.get("messages")
@@ -98,7 +110,9 @@ class OpenAIInstrumentor(Instrumentor):
         result = await wrapped(*args, **kwargs)
         if asked is not None and is_chat:
             asked.choices = _reader_of(result)
-        return result
+        if not self._listens or kwargs.get("stream") or not inspect.iscoroutinefunction(getattr(result, "parse", None)):
+            return result
+        return _Answered(result, await _parsed(result))
 
     def _read(self, is_chat: bool, kwargs: dict[str, Any]) -> Asked | None:
         messages = kwargs.get("messages")
@@ -118,6 +132,14 @@ class OpenAIInstrumentor(Instrumentor):
         except Exception as error:
             failed("genai", error)
         return asked
+
+
+async def _parsed(response: Any) -> Any:
+    """What a ``with_streaming_response`` of an asynchronous client says; it keeps it for its caller."""
+    try:
+        return await response.parse()
+    except Exception:
+        return None  # its caller will meet the same
 
 
 def _reader_of(result: Any) -> Callable[[], Any] | None:

@@ -160,7 +160,7 @@ def test_all_that_arrives_is_documented_with_its_type(service, receiver):
     written += [pair for point in receiver.points() for pair in point.attributes.items()]
     assert not undocumented(written)
 
-    # All but what only requests, tasks, LangChain, model clients, retries of whole runs, runs from elsewhere and the user bring.
+    # All but what requests, tasks, LangChain, model clients, retries of runs, runs from elsewhere and users bring.
     elsewhere = ("http.", "url.", "botanu.attempt", "botanu.run.joined", "botanu.<key>")
     elsewhere += ("botanu.task.", "botanu.run.tasks_published", "botanu.outcome.expected", "messaging.message.id")
     elsewhere += ("gen_ai.agent.", "gen_ai.workflow.", "gen_ai.data_source.")
