@@ -28,6 +28,7 @@ from botanu_core.sdk.instrument import InstrumentReport, switch_off, switch_on
 from botanu_core.sdk.metering import renewed
 from botanu_core.sdk.scrub_options import scrubber_of
 from botanu_core.sdk.signals import Signals, resource_of
+from botanu_core.sdk.twice import traced_twice
 from botanu_core.version import __version__
 
 __all__ = ["Report", "also_to", "disable", "doctor", "enable", "flush"]
@@ -199,7 +200,7 @@ class _Enabled:
             provider=whose,
             signals={str(signal): line for signal, line in self.signals.lines.items()},
             instruments=self.instruments,
-            notes=(*self.config.notes, *((ground.missing,) if ground.missing else ())),
+            notes=(*self.config.notes, *((ground.missing,) if ground.missing else ()), *traced_twice()),
             counts={**log.counted(), **unknown, **lost},
         )
 

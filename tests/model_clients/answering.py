@@ -58,8 +58,9 @@ class _Handler(Handler):
         elif path.endswith("/responses"):
             self._responses(body)
         else:
-            self.answer_json(200, {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": body["model"],
-                                   "choices": [{"index": 0, "text": "This is a test.", "finish_reason": "stop"}]})  # fmt: skip
+            choice = {"index": 0, "text": "This is a test.", "finish_reason": "stop"}
+            whole = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": body["model"]}
+            self.answer_json(200, whole | {"choices": [choice]})
 
     # --- OpenAI ----------------------------------------------------------------------------------------------------
 
@@ -231,8 +232,8 @@ def _response(body: dict[str, Any]) -> dict[str, Any]:
     text = '{"city": "Paris"}' if body.get("text", {}).get("format") else "This is a test."
     part = {"type": "output_text", "text": text, "annotations": []}
     item = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
-    usage = {"input_tokens": 19, "output_tokens": 11, "total_tokens": 30,
-             "input_tokens_details": {"cached_tokens": 4}, "output_tokens_details": {"reasoning_tokens": 3}}  # fmt: skip
+    details = {"input_tokens_details": {"cached_tokens": 4}, "output_tokens_details": {"reasoning_tokens": 3}}
+    usage = {"input_tokens": 19, "output_tokens": 11, "total_tokens": 30, **details}
     return {"id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": body["model"],
             "output": [item], "usage": usage, "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
             "error": None, "incomplete_details": None, "instructions": None, "metadata": {}, "temperature": 1.0,

@@ -56,16 +56,21 @@ def seen() -> Spans:
 
 
 @pytest.fixture
-def instrumented(seen: Spans, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Switches both instrumentors on, with content captured or not."""
-    both = OpenAIInstrumentor(), BedrockInstrumentor()
+def off_at_the_end() -> Iterator[None]:
+    """Whatever a test has switched on."""
+    yield
+    for each in (OpenAIInstrumentor(), BedrockInstrumentor()):
+        each.uninstrument()
+
+
+@pytest.fixture
+def instrumented(seen: Spans, off_at_the_end: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Switches both instrumentors on, with content captured or not, as the environment says it: without `enable()`."""
 
     def switch_on(content: bool | str = True, **options: Any) -> None:
         monkeypatch.setenv(settings.CAPTURE_VARIABLE, content if isinstance(content, str) else str(content).lower())
         settings.activate(None)
-        for each in both:
+        for each in (OpenAIInstrumentor(), BedrockInstrumentor()):
             each.instrument(tracer_provider=seen.provider, **options)
 
-    yield switch_on
-    for each in both:
-        each.uninstrument()
+    return switch_on
