@@ -8,6 +8,7 @@ from typing import Any
 from botanu_core import semconv as sc
 from botanu_core.ledger.entry import LedgerEntry, quality_of
 from botanu_core.ledger.run_ledger import LeftOut, RunLedger, Totals
+from botanu_core.pricing.cost import EXACT
 
 __all__ = ["Explanation", "explanation_of"]
 
@@ -44,9 +45,11 @@ class Explanation:
         yield f"{what}: {_usd(totals.cost_usd)}; {', '.join(said)}"
         for entry in self.entries:
             yield from _entry_lines(entry)
-        shown = sum((entry.cost.usd or Decimal(0) for entry in self.entries), Decimal(0))
-        if shown != totals.cost_usd:
-            yield f"  {_usd(totals.cost_usd - shown)}  earlier calls, no longer remembered one by one"
+        earlier = totals.cost_usd
+        for entry in self.entries:
+            earlier = EXACT.subtract(earlier, entry.cost.usd or Decimal(0))
+        if earlier:
+            yield f"  {_usd(earlier)}  earlier calls, no longer remembered one by one"
         if self.left_out:
             yield "left out:"
         for left in self.left_out:
@@ -113,12 +116,12 @@ def _pairs(counts: Any) -> str:
 
 
 def _change(factor: Decimal) -> str:
-    percent = (factor - 1) * 100
-    return f"{format(abs(percent).normalize(), 'f')} % {'off' if percent < 0 else 'on top'}"
+    percent = EXACT.multiply(EXACT.subtract(factor, Decimal(1)), Decimal(100))
+    return f"{format(percent.copy_abs().normalize(EXACT), 'f')} % {'off' if percent < 0 else 'on top'}"
 
 
 def _usd(amount: Decimal) -> str:
-    return f"${format(amount.normalize() if amount else amount, 'f')}"
+    return f"${format(amount.normalize(EXACT) if amount else amount, 'f')}"
 
 
 def _several(count: int, noun: str) -> str:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from botanu_core import semconv as sc
+from botanu_core.model.report import get
 from botanu_core.model.vocabulary import ModelOperation
 from botanu_core.runtime import guard
 from botanu_core.runtime.around import decorated
 from botanu_core.tracking.llm import LLMTracker, track_llm_call
-from botanu_core.tracking.response import field, note
+from botanu_core.tracking.response import note
 from botanu_core.tracking.stream import tracked_stream
 
 __all__ = ["llm_instrumented"]
@@ -76,7 +77,7 @@ class _Call:
         else:
             model = self._default
         if model is None and args:
-            model = field(args[0], self._model_param)
+            model = get(args[0], self._model_param)
         return model if isinstance(model, str) else None
 
     def begin(self, args: Sequence[Any], kwargs: dict[str, Any]) -> LLMTracker:

@@ -36,17 +36,17 @@ _AS_REPORTED: Final = {
 
 
 class LLMTracker(Tracker):
-    """One model call. Made by `track_llm_call`."""
+    """One model call, made by `track_llm_call`; `provider` serves it, `usage` is what is known of it so far."""
 
     __slots__ = (
-        "_call", "_capturing", "_is_cut", "_is_unpriced", "_model", "_operation", "_provider", "_raw", "_response",
-        "_said", "usage",
+        "_call", "_capturing", "_is_cut", "_is_unpriced", "_model", "_operation", "_raw", "_response",
+        "_said", "provider", "usage",
     )  # fmt: skip
 
     def __init__(
         self, provider: str, model: str | None, operation: str, client_request_id: str | None, metadata: dict[str, Any]
     ) -> None:
-        self._provider = provider_name(provider, settings.current().semconv)
+        self.provider = provider_name(provider, settings.current().semconv)
         self._model, self._operation = model, operation
         self._capturing: bool | None = None
         self._call: Call | None = None
@@ -58,8 +58,8 @@ class LLMTracker(Tracker):
         self.usage = UNKNOWN_USAGE
         attributes: dict[str, Any] = {
             sc.GEN_AI_OPERATION: operation,
-            sc.GEN_AI_PROVIDER: self._provider,
-            sc.VENDOR: self._provider,
+            sc.GEN_AI_PROVIDER: self.provider,
+            sc.VENDOR: self.provider,
         }
         if model is not None:
             attributes[sc.GEN_AI_REQUEST_MODEL] = model
@@ -108,7 +108,7 @@ class LLMTracker(Tracker):
                 said[name] = count
                 if name in _AS_REPORTED:
                     late[_AS_REPORTED[name]] = count
-        usage = usage_of(self._provider, **said)
+        usage = usage_of(self.provider, **said)
         return self._use(usage if self._response is _NOTHING_REPORTED else self._response.usage.updated(usage))
 
     def report(self, told: Reported, raw: Mapping[str, Any], cached_as: str) -> Self:
@@ -127,7 +127,7 @@ class LLMTracker(Tracker):
             self._late[_AS_REPORTED[cached_as]] = usage.cache_read_tokens
         if usage.cache_write_tokens is not None:
             self._late[sc.USAGE_CACHE_WRITE_TOKENS] = usage.cache_write_tokens
-        return self._use(usage if not self._said else usage.updated(usage_of(self._provider, **self._said)))
+        return self._use(usage if not self._said else usage.updated(usage_of(self.provider, **self._said)))
 
     def _use(self, usage: Usage) -> Self:
         self.usage, late = usage, self._late
@@ -308,7 +308,7 @@ class LLMTracker(Tracker):
                 guard.failed("ledger", error)
         instruments = telemetry.instruments()
         if instruments is not None:
-            what, usage = (self._operation, self._provider, self._model), self.usage
+            what, usage = (self._operation, self.provider, self._model), self.usage
             run = self._run.attributes if self._run is not None else None
             tokens = usage.input_tokens, usage.output_tokens
             instruments.measure_call(what, tokens, self._error_type(), duration_s, run)
@@ -336,7 +336,7 @@ class LLMTracker(Tracker):
         """
         super().finish(error)
         if self._is_unpriced and error is None and settings.current().strict_prices:
-            raise UnpricedModel(f"no price is known for {self._provider}/{self._model}: add a rule or an alias")
+            raise UnpricedModel(f"no price is known for {self.provider}/{self._model}: add a rule or an alias")
 
     def give_up(self) -> None:
         """End the call with what is known of it: the process ends, and nobody will."""
@@ -349,7 +349,7 @@ class LLMTracker(Tracker):
         return Sighting(
             "tracker",
             self._operation,
-            self._provider,
+            self.provider,
             self._model,
             late.get(sc.GEN_AI_RESPONSE_MODEL),
             late.get(sc.GEN_AI_RESPONSE_ID),

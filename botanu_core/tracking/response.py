@@ -3,22 +3,11 @@
 from itertools import islice
 from typing import Any, Final
 
+from botanu_core.model.report import get
 from botanu_core.model.reported import read_reported, reporter_of
 from botanu_core.tracking.llm import LLMTracker
 
-__all__ = ["field", "note"]
-
-
-def field(source: Any, *names: str) -> Any:
-    """The first of `names` that `source`, a dict or an object, has; `None` without one. Never raises."""
-    for name in names:
-        try:
-            value = source.get(name) if isinstance(source, dict) else getattr(source, name, None)
-        except Exception:
-            value = None
-        if value is not None:
-            return value
-    return None
+__all__ = ["note"]
 
 
 def note(tracker: LLMTracker, response: Any) -> None:
@@ -28,7 +17,7 @@ def note(tracker: LLMTracker, response: Any) -> None:
         tracker: The call's.
         response: A whole response, an OpenAI chunk, an Anthropic or Responses event, or a dict shaped like one.
     """
-    inner = field(response, "message", "response")
+    inner = get(response, "message", "response")
     sources = (response,) if inner is None or isinstance(inner, str) else (inner, response)
     if isinstance(identity := _first(sources, "id", "response_id"), str):
         tracker.set_request_id(identity)
@@ -43,7 +32,7 @@ def note(tracker: LLMTracker, response: Any) -> None:
     if usage is not None and (reporter := reporter_of(usage)) is not None:
         # Tiers stand beside the usage in OpenAI's words, so that the whole is read.
         whole = response if _first((response,), "usage", "usage_metadata", "usageMetadata", "meta") is usage else inner
-        told = read_reported(reporter, whole, provider=tracker._provider)
+        told = read_reported(reporter, whole, provider=tracker.provider)
         tracker.report(told, _raw(usage), "cached_tokens" if reporter in _CACHED_TOKENS else "cache_read_tokens")
         if reporter == "openai_responses":  # which says it once, at the end
             tracker.set_stream_over(is_whole=True)
@@ -79,18 +68,16 @@ _MOST_COUNTS: Final = 32
 
 def _first(sources: tuple[Any, ...], *names: str) -> Any:
     for source in sources:
-        if (value := field(source, *names)) is not None:
+        if (value := get(source, *names)) is not None:
             return value
     return None
 
 
 def _reasons(response: Any) -> list[str]:
-    reason = field(response, "stop_reason", "finish_reason", "stopReason") or field(
-        field(response, "delta"), "stop_reason"
-    )
+    reason = get(response, "stop_reason", "finish_reason", "stopReason") or get(get(response, "delta"), "stop_reason")
     if isinstance(reason, str):
         return [reason]
-    choices = field(response, "choices", "candidates")
+    choices = get(response, "choices", "candidates")
     if not isinstance(choices, list):
         return []
-    return [text for choice in choices if isinstance(text := field(choice, "finish_reason"), str)]
+    return [text for choice in choices if isinstance(text := get(choice, "finish_reason"), str)]

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
+from botanu_core.model.report import get
 from botanu_core.pricing import UnpricedModel
 from botanu_core.tracking.llm import LLMTracker
-from botanu_core.tracking.response import field
 
 __all__ = ["tracked_stream"]
 
@@ -61,7 +61,7 @@ class _Watched:
     def _over(self, error: BaseException | None = None) -> None:
         if self._botanu_note is not None:
             # What the client itself has put together: `text_stream` and its like do not pass by here.
-            whole = field(self._botanu_stream, "current_message_snapshot", "current_completion_snapshot")
+            whole = get(self._botanu_stream, "current_message_snapshot", "current_completion_snapshot")
             if whole is not None:
                 self._botanu_note(self._botanu_tracker, whole)
             self._botanu_tracker.set_stream_over()

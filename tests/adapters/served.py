@@ -84,8 +84,13 @@ def served(command: Sequence[str], receiver: Receiver, **variables: str) -> Iter
             process.wait()
 
 
-def check_crowd_on_server(command: Sequence[str], receiver: Receiver, **variables: str) -> None:
-    """A hundred mixed requests at once: page, header and spans agree, and all of it arrives when the server stops."""
+def check_crowd_on_server(
+    command: Sequence[str], receiver: Receiver, *, runs_exit_handlers: bool = True, **variables: str
+) -> None:
+    """A hundred mixed requests at once: page, header and spans agree, and all of it arrives when the server stops.
+
+    Where the server ends without Python's exit handlers, it is stopped when all has arrived.
+    """
     given = {number: new_run_id() for number in range(0, 100, 2)}
 
     def ask(number: int) -> tuple[int, str | None, str]:
@@ -95,7 +100,9 @@ def check_crowd_on_server(command: Sequence[str], receiver: Receiver, **variable
     with served(command, receiver, **variables) as service:
         with ThreadPoolExecutor(100) as pool:
             answers = list(pool.map(ask, range(100)))
+        arrived = runs_exit_handlers or receiver.wait_for(lambda seen: len(_ends(seen)) == 100, PATIENCE_S)
         said = service.stop()
+    assert arrived, said
     own = {str(span.attributes["botanu.run_id"]): span.attributes for span in receiver.spans() if span.kind == "SERVER"}
     assert len(own) == 100, said
     assert set(given.values()) <= set(own)

@@ -31,7 +31,7 @@ def variables_of(command):
 @some
 def test_a_hundred_mixed_requests_at_once(command, receiver):
     """They keep apart, and what they leave arrives."""
-    check_crowd_on_server(command, receiver, **variables_of(command))
+    check_crowd_on_server(command, receiver, runs_exit_handlers="--lifespan" not in command, **variables_of(command))
 
 
 @some

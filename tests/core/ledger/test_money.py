@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from contextlib import contextmanager
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from opentelemetry import trace
@@ -253,6 +253,17 @@ def test_it_is_explained_to_the_cent(desk):
     assert "price     your contract: acme" in text
     assert "unpriced  'chat nobody-knows'" in text
     assert "the same response id was counted, as entry " in text
+
+
+@pytest.mark.parametrize("digits", [2, 6])
+def test_an_explanation_is_exact_in_an_application_that_counts_in_few_digits(desk, digits):
+    desk()
+    with localcontext(prec=digits), botanu.event(workflow="W") as run:
+        for _ in range(1_111):
+            bill()
+        text = str(botanu.explain(run))
+    assert f"run {run.run_id} (W): $3.333; 1,111 model calls" in text
+    assert "  $0.333  earlier calls, no longer remembered one by one" in text
 
 
 def test_a_tier_that_was_told_decides_the_price(desk):

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Iterator
 
 import pytest
+from opentelemetry import baggage
+from opentelemetry import context as otel
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -75,3 +77,11 @@ def implicit() -> botanu.RunContext:
 def in_production() -> None:
     """Failures of telemetry are swallowed, as outside of tests."""
     guard.strict(False)
+
+
+@pytest.fixture
+def their_baggage() -> Iterator[dict[str, object]]:
+    """Members of the application's own."""
+    token = otel.attach(baggage.set_baggage("theirs", "a value", baggage.set_baggage("more", "x,y;z")))
+    yield dict(baggage.get_all())
+    otel.detach(token)

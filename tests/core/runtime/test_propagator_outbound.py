@@ -3,11 +3,8 @@
 import pytest
 from opentelemetry import baggage, trace
 from opentelemetry import context as otel
-from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
-from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.trace import SpanKind
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import botanu
 from botanu_core import settings
@@ -15,35 +12,12 @@ from botanu_core.runtime import guard
 from botanu_core.runtime.propagator import BotanuPropagator, destination, goes_to
 from botanu_core.settings import Settings
 from botanu_core.wire.baggage import MAX_HEADER_BYTES, MAX_OWN_BYTES, decode
-
-THEIRS = CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()])
-OURS = BotanuPropagator(THEIRS)
-
-
-def sent(attributes, kind=SpanKind.CLIENT, propagator=OURS, carrier=None):
-    """The headers of a call, made by a client span with these attributes."""
-    headers = {} if carrier is None else carrier
-    with trace.get_tracer("http").start_as_current_span("GET", kind=kind, attributes=attributes):
-        propagator.inject(headers)
-    return headers
-
-
-def sent_to(host, **rest):
-    """The headers of a call to a host."""
-    return sent({"server.address": host}, **rest)
+from tests.core.runtime.outgoing import OURS, THEIRS, sent, sent_to
 
 
 @pytest.fixture(autouse=True)
 def recording(spans):
     """A client span says where it goes only where it is recorded."""
-
-
-@pytest.fixture
-def their_baggage():
-    """Members of the application's own."""
-    token = otel.attach(baggage.set_baggage("theirs", "a value", baggage.set_baggage("more", "x,y;z")))
-    yield dict(baggage.get_all())
-    otel.detach(token)
 
 
 def test_inside_gets_the_run(one):
@@ -243,75 +217,6 @@ def test_a_hundred_and_eighty_members_of_theirs():
     otel.detach(token)
     assert headers["baggage"].count(",") == 179
     assert decode([headers["x-botanu-run"]])["botanu.run_id"] == run.run_id
-
-
-# --- carriers that were written on before ------------------------------------------------------------------------
-
-
-def test_a_request_that_is_redirected_outside():
-    """Headers written for a call inside and used again for one outside keep nothing of ours."""
-    for name in ("baggage", "Baggage"):
-        with botanu.event("W", customer_id="acme"):
-            headers = {
-                ("Baggage" if key == "baggage" and name == "Baggage" else key): value
-                for key, value in sent_to("db").items()
-            }
-            assert "acme" in headers[name]
-            headers["X-Botanu-Run"] = headers[name]
-            sent_to("api.example.com", carrier=headers)
-        assert {key.lower() for key in headers} == {"traceparent"}
-
-
-def test_a_redirect_keeps_what_others_wrote(their_baggage):
-    """Of a header that held the run and others' members, the others' stay."""
-    with botanu.event("W"):
-        headers = sent_to("db")
-        sent_to("api.example.com", carrier=headers)
-    stock = {}
-    THEIRS.inject(stock)
-    assert headers["baggage"] == stock["baggage"]
-
-
-def test_a_request_that_is_tried_again():
-    """The second try carries the run of that moment, once."""
-    with botanu.event("W") as run:
-        with botanu.step("first"):
-            headers = sent_to("db")
-        with botanu.step("second"):
-            sent_to("db", carrier=headers)
-    assert decode([headers["baggage"]])["botanu.step"] == "second"
-    assert headers["baggage"].count("botanu.run_id") == 1
-    assert decode([headers["baggage"]])["botanu.run_id"] == run.run_id
-
-
-def test_a_header_that_the_application_wrote_itself():
-    """A `baggage` header that is there already is not displaced: the run goes beside it."""
-    for name in ("baggage", "Baggage", "BAGGAGE"):
-        headers = {name: "tenant=17;p, x=y"}
-        with botanu.event("W") as run:
-            sent_to("db", carrier=headers)
-            sent_to("db", carrier=headers)
-        assert headers[name] == "tenant=17;p, x=y"
-        assert decode([headers["x-botanu-run"]])["botanu.run_id"] == run.run_id
-        sent_to("api.example.com", carrier=headers)
-        assert headers[name] == "tenant=17;p, x=y"
-        assert "x-botanu-run" not in headers
-
-
-def test_carriers_that_are_no_mapping():
-    """A setter of the caller's own is used for all that is written."""
-    written = []
-
-    class Setter:
-        def set(self, carrier, key, value):
-            carrier.append((key, value))
-
-    with botanu.event("W"):
-        with trace.get_tracer("http").start_as_current_span(
-            "GET", kind=SpanKind.CLIENT, attributes={"server.address": "db"}
-        ):
-            OURS.inject(written, setter=Setter())
-    assert sorted(key for key, _ in written) == ["baggage", "traceparent"]
 
 
 # --- the application's own under our prefix ----------------------------------------------------------------------
