@@ -1,13 +1,20 @@
 """Whether a call's content is captured, and how its text leaves: for trackers, and for those who have no tracker."""
 
+import functools
 from dataclasses import dataclass
+from typing import Final
 
 from botanu_core import semconv as sc
 from botanu_core.privacy.content import capture_decided, safe_text
+from botanu_core.privacy.scrubber import WITHHELD, Scrubber, default_scrubber
 from botanu_core.runtime.context import RunContext, current_run
 from botanu_core.settings import Settings, current
 
 __all__ = ["Capture", "capturing", "may_capture"]
+
+# A conversation is sent whole with every turn: of 50 messages, 48 were scrubbed the turn before.
+_REMEMBERED: Final = 512
+_LONGEST_REMEMBERED: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,24 @@ class Capture:
 
     def text(self, content: object) -> str:
         """`content` as it may leave: scrubbed, then cut. Never raises."""
-        return safe_text(content, self.max_chars)
+        if type(content) is not str or len(content) > _LONGEST_REMEMBERED:
+            return safe_text(content, self.max_chars)
+        try:
+            return _remembered(content, self.max_chars, default_scrubber())
+        except _Withheld:
+            return WITHHELD
+
+
+class _Withheld(Exception):
+    """Scrubbing failed, perhaps for this once."""
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _remembered(text: str, limit: int, scrubber: Scrubber) -> str:
+    found = safe_text(text, limit, scrubber=scrubber)
+    if found == WITHHELD:
+        raise _Withheld
+    return found
 
 
 def capturing() -> Capture:
