@@ -21,6 +21,7 @@ PACKAGES = (
     "botanu_django",
     "botanu_fastapi",
     "botanu_flask",
+    "botanu_genai",
     "botanu_langchain",
 )
 
