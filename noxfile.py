@@ -109,9 +109,11 @@ def tests(session: nox.Session) -> None:
         return
     # What these bring into a process stays there: a worker's logging, and contexts that other handlers leave attached.
     apart = ("tests/celery_tasks", "tests/langchain_calls")
+    # Most of the time goes into waiting for servers and starting processes; a file's tests share what they start.
+    spread = ("python", "-m", "pytest", "--numprocesses=auto", "--dist=loadfile")
     for place in apart:
-        session.run("python", "-m", "pytest", place)
-    session.run("python", "-m", "pytest", *(f"--ignore={place}" for place in apart), env=found)
+        session.run(*spread, place)
+    session.run(*spread, *(f"--ignore={place}" for place in apart), env=found)
 
 
 @nox.session

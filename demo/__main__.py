@@ -1,9 +1,10 @@
-"""Send tickets through two services, then compare the ledger's dollars with the model provider's own invoice."""
+"""Send tickets through a service and a worker, then compare the ledger with the model provider's own invoice."""
 
 import argparse
 import asyncio
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def _arguments() -> argparse.Namespace:
         type=_ratio,
         metavar="RATIO",
         default=0.1,
-        help="the head sampler of both services, 0.0 to 1.0 (default: 0.1); the ledger does not depend on it",
+        help="the head sampler of both, 0.0 to 1.0 (default: 0.1); the ledger does not depend on it",
     )
     return parser.parse_args()
 
@@ -103,8 +104,8 @@ def _demonstrate(console: Console, wanted: argparse.Namespace) -> int:
 
 def _gather(console: Console, tickets: Sequence[Ticket], *, sample: float) -> Evidence:
     """Start everything, send the tickets, let the services flush, and read what came out."""
-    with Children() as children:
-        console.print("Starting four processes: model provider, OTLP receiver, front desk, research.")
+    with tempfile.TemporaryDirectory(prefix="demo-queue-") as queue, Children() as children:
+        console.print("Starting four processes: model provider, OTLP receiver, front desk, worker.")
         provider, receiver = children.start("demo.provider"), children.start("demo.receiver")
         provider_url, receiver_url = _url(provider), _url(receiver)
         environment = {
@@ -113,11 +114,10 @@ def _gather(console: Console, tickets: Sequence[Ticket], *, sample: float) -> Ev
             "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
             "OTEL_TRACES_SAMPLER_ARG": str(sample),
         }
-        research = children.start("demo.research", "--provider", provider_url, environment=environment)
-        research_url = _url(research)
-        desk = children.start(
-            "demo.frontdesk", "--provider", provider_url, "--research", research_url, environment=environment
-        )
+        where = ("--provider", provider_url, "--queue", queue)
+        research = children.start("demo.research", *where, environment=environment)
+        desk = children.start("demo.frontdesk", *where, environment=environment)
+        research.ready()
         desk_url = _url(desk)
         try:
             explained = asyncio.run(_send_all(console, tickets, desk_url=desk_url, provider_url=provider_url))
@@ -284,8 +284,8 @@ def _print_footer(console: Console, evidence: Evidence, faults: Sequence[str]) -
     if not faults:
         console.print(f"Each of the {len(evidence.spans):,} spans carries the one id of its run.", highlight=False)
     console.print(
-        "What you saw: every ticket was one run, over two services and two providers; its dollars come from the ledger "
-        "and were checked against a book that the provider keeps by itself.\n"
+        "What you saw: every ticket was one run, over a service, a Celery worker and two providers; its dollars come "
+        "from the ledger and were checked against a book that the provider keeps by itself.\n"
         "Look next: [bold]demo/frontdesk.py[/], all a service has to do; then [bold]docs/ledger.md[/].",
         highlight=False,
     )

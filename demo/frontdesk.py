@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
+from celery import Celery
 from fastapi import FastAPI, HTTPException, Request
 from openai.types.chat import (
     ChatCompletionMessageFunctionToolCall,
@@ -22,6 +22,7 @@ from botanu_fastapi import BotanuMiddleware
 from demo.loopback import child_arguments
 from demo.models import Models
 from demo.serving import CONTRACTS, INSTRUMENT, serve, while_connected
+from demo.tasks import ask, celery_app
 from demo.tickets import Ticket
 
 __all__ = ["FrontDesk", "create_app"]
@@ -44,7 +45,7 @@ class PaymentRefused(Exception):
 class FrontDesk:
     """The three workflows."""
 
-    def __init__(self, models: Models, research: httpx.AsyncClient) -> None:
+    def __init__(self, models: Models, research: Celery) -> None:
         self._models = models
         self._research = research
         self._orders = sqlite3.connect(":memory:")
@@ -144,23 +145,20 @@ class FrontDesk:
         return float(done[0][0])
 
     async def _notes(self, ticket: Ticket, question: str) -> str:
-        """Ask the research service; the run travels along in the headers, and nobody here has to do anything for it."""
-        query = {"question": question, "key": ticket.event_id, "twist": ticket.twist}
-        response = await self._research.post("/research", json=query)
-        if response.status_code == _GATEWAY_TIMEOUT:
-            raise TimeoutError("research took too long")
-        return str(response.raise_for_status().json()["notes"])
+        """Ask the research service; the run travels along with the task, and nobody here has to do anything for it."""
+        return str(
+            await ask(self._research, "research.read_up", question=question, key=ticket.event_id, twist=ticket.twist)
+        )
 
 
-def create_app(provider_url: str, research_url: str) -> FastAPI:
+def create_app(provider_url: str, research: Celery) -> FastAPI:
     """The service, with telemetry flushed when it stops."""
     models = Models(provider_url)
-    research = httpx.AsyncClient(base_url=research_url, timeout=30)
     desk = FrontDesk(models, research)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with models, research:
+        async with models:
             yield
         desk.close()
         botanu.disable()
@@ -182,10 +180,10 @@ def main() -> None:
     """Serve until SIGTERM; the first line on standard output is ``{"port": …}``."""
     parser = argparse.ArgumentParser(prog="python -m demo.frontdesk", description=__doc__)
     parser.add_argument("--provider", required=True, help="address of the model provider")
-    parser.add_argument("--research", required=True, help="address of the research service")
+    parser.add_argument("--queue", required=True, metavar="DIRECTORY", help="where messages and results lie")
     wanted = child_arguments(parser)
     botanu.enable(service_name="front-desk", instrument=INSTRUMENT, price_contracts=[CONTRACTS])
-    serve(create_app(wanted.provider, wanted.research), port=wanted.port)
+    serve(create_app(wanted.provider, celery_app(wanted.queue)), port=wanted.port)
 
 
 if __name__ == "__main__":

@@ -164,6 +164,6 @@ def test_an_application_tests_itself_with_pytest_django(tmp_path):
     (tmp_path / "test_shop.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     code = f"import pytest, sys; sys.exit(pytest.main(['-q', '-p', 'pytest_django', {str(tmp_path)!r}]))"
-    ended = script.run(code, within_s=60, **SETTINGS)
+    ended = script.run(code, **SETTINGS)
     assert ended.code == 0, ended.out + ended.err
     assert "7 passed" in ended.out

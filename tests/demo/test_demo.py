@@ -98,9 +98,9 @@ def whole() -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("part", ["front-desk POST /tickets", "research POST /research", "execute_tool"])
+@pytest.mark.parametrize("part", ["front-desk POST /tickets", "research process research.read_up", "execute_tool"])
 def test_the_drawn_run_has_it_all(whole, part):
-    """Two services and a tool are in the picture."""
+    """Service, worker and tool are in the picture."""
     assert part in whole
 
 

@@ -23,7 +23,7 @@ def test_nothing_that_looks_like_code_was_left_behind(document):
     assert not re.findall(r"import\w|tracker\.|tool\.set|await|with\w+\(", rest)
 
 
-@pytest.mark.parametrize("document", TEXTS.keys() - RESTORED.keys())
+@pytest.mark.parametrize("document", sorted(TEXTS.keys() - RESTORED.keys()))
 def test_every_fence_of_a_document_is_a_block(document):
     assert len(blocks(document)) == TEXTS[document].count("```python")
 
