@@ -31,7 +31,6 @@ def observe(stack, order):
         ended = script.run(
             "import warnings; warnings.resetwarnings(); warnings.simplefilter('ignore')\n"
             "from tests.langchain_calls.beside import main; main()",
-            within_s=120,
             BESIDE=stack,
             ORDER=order,
             PROVIDER_URL=provider.openai_url,
