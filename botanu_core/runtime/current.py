@@ -108,10 +108,11 @@ def composed(run: "RunContext | None", span: Span, base: Context, step: str | No
     if run is not None:
         values[RUN_KEY] = run
         if settings.current().in_baggage:
-            others = base.get(BAGGAGE_KEY)
-            members = {**run.carried, **(others if isinstance(others, Mapping) else {}), **run.members()}
-            if step is not None:
-                members[sc.STEP] = step
+            members, others = run.members(), base.get(BAGGAGE_KEY)
+            if others or run.carried or step is not None:
+                members = {**run.carried, **(others if isinstance(others, Mapping) else {}), **members}
+                if step is not None:
+                    members[sc.STEP] = step
             values[BAGGAGE_KEY] = members
     return Context(values)
 

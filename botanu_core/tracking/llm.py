@@ -16,9 +16,10 @@ from botanu_core.model.report import Reported, tier_context
 from botanu_core.model.usage import Usage, count_of, usage_of
 from botanu_core.model.vocabulary import ModelOperation, provider_name
 from botanu_core.pricing import UnpricedModel
-from botanu_core.privacy.content import capture_decided, safe_text
+from botanu_core.privacy.content import safe_text
 from botanu_core.runtime import billing, guard, telemetry
 from botanu_core.runtime.current import span_in
+from botanu_core.tracking.capture import may_capture
 from botanu_core.tracking.tracker import MAX_INT, Tracker, items_of, plain
 
 __all__ = ["LLMTracker", "track_llm_call"]
@@ -283,7 +284,7 @@ class LLMTracker(Tracker):
         try:
             if self._capturing is None:
                 run = self._run
-                self._capturing = self._may_capture(known.capture_rate(run.workflow if run is not None else None))
+                self._capturing = may_capture(run, known)
             if self._capturing:
                 limit = known.max_content_chars
                 if type(max_chars) is int and 0 < max_chars < limit:
@@ -300,12 +301,6 @@ class LLMTracker(Tracker):
             span_id = self.span.get_span_context().span_id
             self._call = billing.open_call(self._run, span_id, parent_id, self._step)
             self._call.teller = self
-
-    def _may_capture(self, rate: float) -> bool:
-        run = self._run
-        if run is not None and run.carried.get(sc.CAPTURE) == "off":
-            return False  # said by the adapter that opened the run, here or upstream
-        return capture_decided(run.run_id if run is not None else None, rate)
 
     def _close(self, duration_s: float) -> None:
         if self._call is not None:
