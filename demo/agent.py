@@ -24,7 +24,7 @@ class Case(TypedDict, total=False):
 
 def refund_desk(model: BaseChatModel, look_up: BaseTool) -> Any:
     """policy and history at once -> an agent with a tool -> a person."""
-    agent = create_agent(model, [look_up], name="refund_agent")
+    agent: Any = create_agent(model, [look_up], name="refund_agent")
 
     async def ask(prompt: str) -> str:
         return str((await model.ainvoke(prompt)).content)
@@ -42,12 +42,9 @@ def refund_desk(model: BaseChatModel, look_up: BaseTool) -> Any:
     def approve(case: Case) -> Case:
         return {"is_approved": interrupt({"may this be paid?": case["verdict"]})}
 
-    graph = StateGraph(Case)
+    graph: Any = StateGraph(Case)
     for node in (policy, history, decide, approve):
         graph.add_node(node)
     graph.add_edge(START, "policy").add_edge(START, "history").add_edge(["policy", "history"], "decide")
-    return (
-        graph.add_edge("decide", "approve")
-        .add_edge("approve", END)
-        .compile(checkpointer=InMemorySaver(), name="refund_desk")
-    )
+    graph.add_edge("decide", "approve").add_edge("approve", END)
+    return graph.compile(checkpointer=InMemorySaver(), name="refund_desk")
