@@ -52,7 +52,8 @@ class Execution:
     """
 
     __slots__ = (
-        "_activation", "_began_s", "_is_beside", "_is_own", "_request", "_span", "_task", "is_deferred", "is_handed_on", "run",
+        "_activation", "_began_s", "_is_beside", "_is_own", "_request", "_span", "_task",
+        "is_deferred", "is_handed_on", "run",
     )  # fmt: skip
 
     def __init__(self, task: Any, run: adapter.RunContext, *, is_own: bool) -> None:
