@@ -217,6 +217,8 @@ def handing_on(run: adapter.RunContext, task_id: str, started_ns: int) -> str:
 
 def opened_ahead(name: str, task_id: str, message: dict[str, Any]) -> None:
     """Open the run of a task before its process takes it up: should that be lost, the run is known by the same id."""
+    if isinstance(message.get(RUN), str):
+        return  # what is wrong with it is seen where the task runs
     if said(Request(message), RUN) is None and not opens_nothing(name):
         message[RUN] = handing_on(adapter.accept(adapter.Inbound()), task_id, 0)
 
