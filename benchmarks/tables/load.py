@@ -19,9 +19,9 @@ from benchmarks.report import Table, Target, cell
 ORDER = 30
 STANDS_ALONE = True  # `--only load` writes it
 CONNECTIONS = 16
-TURNS, TURN_S = 10, 3.0
-"""Each kind is loaded for 30 s in all, in turns, so that a machine whose speed drifts does so for all of them."""
-WARM_UP, REQUESTS = 20_000, 200_000
+TURNS, TURN_S = 30, 1.0
+"""Each kind is loaded for 30 s in all, in short turns: a machine whose speed drifts does so for all of them."""
+WARM_UP, REQUESTS, NOTHING = 20_000, 200_000, "/nothing"
 _ROOT = Path(__file__).parents[2]
 
 
@@ -79,8 +79,8 @@ def table(bench: Bench) -> Table:
             f"Real servers, a process each, everything on, {CONNECTIONS} connections that are always busy: {TURNS} "
             f"turns of {TURN_S:g} s for each kind, by turns. Shares are taken within a turn. The endpoint reads a "
             "hundred rows from a database in memory and answers with 14 kB of JSON. *CPU* is the server's own, all its "
-            f"threads, for a request. Memory is the server's after {WARM_UP:,} requests, and again after {REQUESTS:,} "
-            "more."
+            f"threads, for a request. Memory is the server's after {WARM_UP:,} requests for nothing, and again after "
+            f"{REQUESTS:,} more."
         ),
         header=("", "requests/s", "of bare", "p99, ms", "of bare", "CPU, µs"),
         rows=rows,
@@ -135,10 +135,10 @@ def _measured(bench: Bench, server: Server) -> _Measured:
                 cpu_us[kind].append((_cpu_s(process.pid) - before) * 1e6 / loads[kind][-1].count)
                 bench.progress.advance(task)
         process, port = running["ours"]
-        load(port, server.path, connections=CONNECTIONS, count=min(WARM_UP, requests))
+        load(port, NOTHING, connections=CONNECTIONS, count=min(WARM_UP, requests))
         before_mb = _memory_mb(process.pid)
         bench.progress.advance(task)
-        load(port, server.path, connections=CONNECTIONS, count=requests)
+        load(port, NOTHING, connections=CONNECTIONS, count=requests)
         bench.progress.advance(task)
         return _Measured(loads, cpu_us, before_mb, _memory_mb(process.pid))
 

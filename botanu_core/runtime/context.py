@@ -45,7 +45,7 @@ class RunContext:
     )  # fmt: skip
 
     def __init__(self, run: Run, *, joined: bool = False) -> None:
-        self._run = run = under_pseudonym(run)
+        self._run = run = run if run.customer_id is None else under_pseudonym(run)
         self.called: str | None = None  # the workflow, until somebody names it
         self.tasks_published = 0
         self._lock = threading.RLock()
@@ -323,12 +323,8 @@ class RunContext:
             if self.ended:
                 return False
             self.ended = True
-        for leave in tuple(self._guests.values()):
-            try:
-                leave()
-            except Exception as failure:
-                guard.failed("run end", failure)
-        self._guests.clear()
+        if self._guests:
+            self._see_off()
         try:
             if self._suggested is not None and (self._suggested[0] != "success" or status in (None, "success")):
                 status, error = self._suggested[0], self._suggested[1] or error
@@ -339,6 +335,14 @@ class RunContext:
             telemetry.end_span(self.span)
         self._errors.clear()
         return True
+
+    def _see_off(self) -> None:
+        for leave in tuple(self._guests.values()):
+            try:
+                leave()
+            except Exception as failure:
+                guard.failed("run end", failure)
+        self._guests.clear()
 
     def admit(self, guest: object, leave: Callable[[], object]) -> None:
         """Let something that is open without a block of its own end with the run, if it has not by then.
@@ -368,13 +372,13 @@ class RunContext:
             said = {**said, **billing.closed(self._ledger)}
         if self.tasks_published:
             said = {**said, sc.RUN_TASKS_PUBLISHED: self.tasks_published}
-        if self.span.is_recording():
-            if self.announces:
-                add_event(self.span, sc.RUN_COMPLETED)
-            set_attributes(self.span, {**(attributes or _NOTHING), **said, sc.RUN_DURATION_MS: duration_ns / 1e6})
+        if self.announces and self.span.is_recording():
+            add_event(self.span, sc.RUN_COMPLETED)
+        set_attributes(self.span, {**(attributes or _NOTHING), **said, sc.RUN_DURATION_MS: duration_ns / 1e6})
         if not self.joined:
             publishing.completed(
-                {**self.attributes, **said},
+                self.attributes,
+                said,
                 self._started_ns,
                 duration_ns,
                 outcome.status or "unset",

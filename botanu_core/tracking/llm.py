@@ -120,8 +120,10 @@ class LLMTracker(Tracker):
             cached_as: The reporter's word for cache reads: ``cached_tokens`` or ``cache_read_tokens``.
         """
         before = self._response
-        usage = before.usage.updated(told.usage)
-        self._response = Reported(usage, told.context or before.context, told.cost_usd or before.cost_usd)
+        if before is not _NOTHING_REPORTED:
+            usage = before.usage.updated(told.usage)
+            told = Reported(usage, told.context or before.context, told.cost_usd or before.cost_usd)
+        self._response, usage = told, told.usage
         self._raw = {**self._raw, **raw}
         if usage.cache_read_tokens is not None:
             self._late[_AS_REPORTED[cached_as]] = usage.cache_read_tokens

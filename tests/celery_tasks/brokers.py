@@ -18,12 +18,12 @@ import pytest
 
 from tests.support.script import ROOT, environment
 
-__all__ = ["Redis", "Worker", "free_port", "rabbitmq", "redis", "worker"]
+__all__ = ["RabbitMQ", "Redis", "Worker", "rabbitmq", "redis", "worker"]
 
 _PATIENCE_S = 30.0
 
 
-def free_port() -> int:
+def _free_port() -> int:
     """One that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
@@ -54,7 +54,7 @@ def _until_it_listens(port: int, process: subprocess.Popen[Any]) -> None:
 
 @dataclass
 class Redis:
-    """A redis-server; what it holds survives `restart`."""
+    """A redis-server; what it holds survives a `crash`."""
 
     port: int
     directory: str
@@ -79,9 +79,10 @@ class Redis:
         self.process.terminate()
         self.process.wait(_PATIENCE_S)
 
-    def restart(self) -> None:
-        """All connections are cut."""
-        self.stop()
+    def crash(self) -> None:
+        """Be killed, with all connections, and listen again; what it has acknowledged is on the disk."""
+        self.process.kill()
+        self.process.wait()
         self.start()
 
 
@@ -90,7 +91,7 @@ def redis() -> Iterator[Redis]:
     """A redis-server while the block lasts."""
     _server("redis-server")
     with tempfile.TemporaryDirectory() as directory:
-        running = Redis(free_port(), directory)
+        running = Redis(_free_port(), directory)
         running.start()
         try:
             yield running
@@ -98,50 +99,86 @@ def redis() -> Iterator[Redis]:
             running.stop()
 
 
+@dataclass
+class RabbitMQ:
+    """A RabbitMQ node; what it holds survives a `crash`."""
+
+    directory: str
+    port: int = field(default_factory=_free_port)
+    mapper: int = field(default_factory=_free_port)
+    distribution: int = field(default_factory=_free_port)
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    @property
+    def url(self) -> str:
+        """Of its first virtual host."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def start(self) -> None:
+        """Listen."""
+        # Debian's command in the path changes the user by `su`; the program itself runs as whoever starts it.
+        listed = subprocess.run(["dpkg", "-L", "rabbitmq-server"], capture_output=True, text=True, check=True).stdout
+        program = next(line for line in listed.splitlines() if line.endswith("lib/rabbitmq/bin/rabbitmq-server"))
+        as_user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            shutil.chown(self.directory, "rabbitmq", "rabbitmq")
+            as_user = {"user": "rabbitmq", "group": "rabbitmq", "extra_groups": []}
+        self.process = subprocess.Popen(
+            [program],
+            env=self._variables(),
+            cwd=self.directory,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+            **as_user,
+        )
+        _until_it_listens(self.port, self.process)
+
+    def stop(self) -> None:
+        """Stop listening."""
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(_PATIENCE_S)
+        subprocess.run(["epmd", "-port", str(self.mapper), "-kill"], stdout=subprocess.DEVNULL, check=False)
+
+    def crash(self) -> None:
+        """Be killed, with all connections, and listen again; what it has acknowledged is on the disk."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.start()
+
+    def _variables(self) -> dict[str, str]:
+        home = Path(self.directory)
+        return {
+            "RABBITMQ_NODENAME": f"t{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self.distribution),
+            "ERL_EPMD_PORT": str(self.mapper),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(home / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
+            "RABBITMQ_PID_FILE": str(home / "pid"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(home / "cfg"),
+            "RABBITMQ_FEATURE_FLAGS_FILE": str(home / "ff"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +A 8",
+            "HOME": self.directory,
+            "PATH": os.environ["PATH"],
+        }
+
+
 @contextmanager
-def rabbitmq() -> Iterator[str]:
-    """A RabbitMQ node while the block lasts; yields its URL."""
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A RabbitMQ node while the block lasts."""
     _server("rabbitmq-server")
-    # Debian's command in the path changes the user by `su`; the program itself runs as whoever starts it.
-    listed = subprocess.run(["dpkg", "-L", "rabbitmq-server"], capture_output=True, text=True, check=True).stdout
-    program = next(line for line in listed.splitlines() if line.endswith("lib/rabbitmq/bin/rabbitmq-server"))
-    port, mapper, distribution = free_port(), free_port(), free_port()
-    directory = tempfile.mkdtemp(prefix="rabbit-")
-    home = Path(directory)
-    variables = {
-        "RABBITMQ_NODENAME": f"t{port}@localhost",
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_DIST_PORT": str(distribution),
-        "ERL_EPMD_PORT": str(mapper),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(home / "log"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
-        "RABBITMQ_PID_FILE": str(home / "pid"),
-        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-        "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq"),
-        "RABBITMQ_GENERATED_CONFIG_DIR": str(home / "cfg"),
-        "RABBITMQ_FEATURE_FLAGS_FILE": str(home / "ff"),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +A 8",
-        "HOME": directory,
-        "PATH": os.environ["PATH"],
-    }
-    as_user: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        shutil.chown(directory, "rabbitmq", "rabbitmq")
-        as_user = {"user": "rabbitmq", "group": "rabbitmq", "extra_groups": []}
-    process = subprocess.Popen(
-        [program], env=variables, cwd=directory, stdout=subprocess.DEVNULL, start_new_session=True, **as_user
-    )
+    running = RabbitMQ(tempfile.mkdtemp(prefix="rabbit-"))
     try:
-        _until_it_listens(port, process)
-        yield f"amqp://guest:guest@127.0.0.1:{port}//"
+        running.start()
+        yield running
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(_PATIENCE_S)
-        subprocess.run(["epmd", "-port", str(mapper), "-kill"], stdout=subprocess.DEVNULL, check=False)
-        shutil.rmtree(directory, ignore_errors=True)
+        running.stop()
+        shutil.rmtree(running.directory, ignore_errors=True)
 
 
 @dataclass

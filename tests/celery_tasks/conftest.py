@@ -10,6 +10,7 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 
 import botanu_celery
 from botanu_core.runtime import telemetry
+from tests.celery_tasks.brokers import rabbitmq, redis
 from tests.celery_tasks.tasks import app
 
 WITHIN_S = 10
@@ -22,6 +23,27 @@ def worker():
     with warnings.catch_warnings(), start_worker(app, pool="solo", perform_ping_check=False, loglevel="ERROR"):
         logging.getLogger().setLevel(level)  # a worker sets that of the root logger, whatever it is told
         yield
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    """A broker."""
+    with redis() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def results_server():
+    """Where results are kept while brokers are killed."""
+    with redis() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def rabbit_server():
+    """Another broker."""
+    with rabbitmq() as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

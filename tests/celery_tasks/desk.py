@@ -1,11 +1,16 @@
-"""Two web services and the tasks behind them: a front desk asks an office, which publishes a chord of research."""
+"""A front desk on FastAPI asks an office on Django, which publishes a chord of research tasks."""
 
 import argparse
+import json
 import os
 
 import httpx
 import openai
 from celery import Celery, chord
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.http import JsonResponse
+from django.urls import path
 from fastapi import FastAPI
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 
@@ -47,14 +52,29 @@ def letter(found):
     return {"run_id": botanu.get_run_id(), "found": found}
 
 
-office = FastAPI()
-office.add_middleware(BotanuMiddleware)
+def write(request):
+    """A view that publishes, and does not wait."""
+    parts = [research.s(question) for question in json.loads(request.body)]
+    return JsonResponse({"task": chord(parts, letter.s()).apply_async().id})
 
 
-@office.post("/letters")
-def write(questions: list[str]) -> dict[str, str]:
-    """Publishes, and does not wait."""
-    return {"task": chord([research.s(question) for question in questions], letter.s()).apply_async().id}
+class Urls:
+    """Of the office."""
+
+    urlpatterns = (path("letters", write),)
+
+
+def office():
+    """The Django project, on one page."""
+    settings.configure(
+        ALLOWED_HOSTS=["*"],
+        SECRET_KEY="x" * 50,
+        ROOT_URLCONF=Urls,
+        MIDDLEWARE=["botanu_django.RunMiddleware"],
+        LOGGING_CONFIG=None,
+        USE_TZ=True,
+    )
+    return get_asgi_application()
 
 
 front = FastAPI()
@@ -75,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--service", choices=("front", "office"), required=True)
     wanted = child_arguments(parser)
-    serve({"front": front, "office": office}[wanted.service], port=wanted.port)
+    serve(front if wanted.service == "front" else office(), port=wanted.port)
 
 
 if __name__ == "__main__":

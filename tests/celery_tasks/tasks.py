@@ -18,8 +18,11 @@ app.conf.update(
     broker_transport_options={"polling_interval": 0.01},
     broker_connection_retry_on_startup=True,
     worker_hijack_root_logger=False,
-    task_default_queue="shop-tasks",
+    task_default_queue=os.environ.get("SHOP_QUEUE", "shop-tasks"),
     result_extended=False,
+    # On RabbitMQ it asks for another prefetch count while threads acknowledge on that channel, and may hang in it.
+    worker_enable_prefetch_count_reduction=False,
+    worker_lost_wait=0.2,  # seconds that a process which is gone may still have an answer on its way
 )
 if os.environ.get("SHOP_BOTANU", "on") == "on":
     botanu_celery.install(app)
@@ -28,7 +31,7 @@ if os.environ.get("SHOP_ENABLE") == "on":
 if os.environ.get("SHOP_CONTRIB") == "on":
     from opentelemetry.instrumentation.celery import CeleryInstrumentor
 
-    CeleryInstrumentor().instrument()
+    CeleryInstrumentor().instrument(use_span_links=os.environ.get("SHOP_LINKS") == "on")
 
 
 @app.task
@@ -51,6 +54,34 @@ def ask(number, *_earlier):
         call.set_request_id(f"resp-{number}")
         call.set_tokens(input_tokens=1000, output_tokens=100)
     return {"run_id": botanu.get_run_id(), "response": f"resp-{number}"}
+
+
+def executed(log, number):
+    """One model call, and beside all telemetry a line in a file that says so."""
+    call = f"{number}-{os.urandom(4).hex()}"
+    with open(log, "a", encoding="utf-8") as lines:
+        lines.write(f"resp-{call}\n")
+    ask(call)
+
+
+@app.task
+def waits(log, number, gate):
+    """Asks, and goes on when there is a file."""
+    executed(log, number)
+    while not os.path.exists(gate):
+        Event().wait(0.02)
+    return botanu.get_run_id()
+
+
+@app.task(acks_late=True)
+def requeued_once(log, number):
+    """Puts its message back the first time."""
+    with open(log, encoding="utf-8") as lines:
+        is_first = f"resp-{number}-" not in lines.read()
+    executed(log, number)
+    if is_first:
+        raise Reject("not now", requeue=True)
+    return botanu.get_run_id()
 
 
 @app.task

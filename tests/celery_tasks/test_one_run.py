@@ -11,7 +11,7 @@ from tests.support.servers import child
 
 
 def test_a_run_is_one_from_the_first_request_to_the_last_task(receiver):
-    """FastAPI, httpx, FastAPI, Celery on Redis, a chord with a retry: one run, one invoice."""
+    """FastAPI, httpx, Django, Celery on Redis, a chord with a retry: one run, one invoice."""
     with Provider() as provider, redis() as broker, redis() as results:
         shared = {
             "SHOP_BROKER": broker.url,
@@ -49,5 +49,12 @@ def test_a_run_is_one_from_the_first_request_to_the_last_task(receiver):
     inside = [span for span in receiver.spans() if "botanu.run_id" in span.attributes]
     assert {span.attributes["botanu.run_id"] for span in inside} == {run_id}
     assert len({span.trace_id for span in inside}) == 1
+    scopes = {(span.name, span.kind) for span in inside if span.kind in ("SERVER", "CONSUMER")}
+    assert scopes == {
+        ("POST /tickets/{ticket}", "SERVER"),
+        ("POST /letters", "SERVER"),
+        ("process desk.research", "CONSUMER"),
+        ("process desk.letter", "CONSUMER"),
+    }
     (completed,) = [each.attributes for each in receiver.events() if each.event_name == "botanu.run.completed"]
     assert (completed["botanu.run_id"], completed["botanu.outcome.status"]) == (run_id, "success")

@@ -98,7 +98,7 @@ def test_sixteen_threads_and_a_hundred_tasks_keep_their_runs_apart(seen, handler
 
 
 def test_a_chain_in_a_chain_a_thousand_deep(seen, handler):
-    ids = [f"00000000-0000-7000-8000-{number:012d}" for number in range(1001)]
+    ids = [UUID(f"00000000-0000-7000-8000-{number:012d}") for number in range(1001)]
     with botanu.event(workflow="deep"):
         for parent, own in zip([None, *ids], ids, strict=False):
             handler.on_chain_start(None, {}, run_id=own, parent_run_id=parent, name="deeper")
