@@ -19,6 +19,7 @@ import botanu
 from botanu.tracking.data import track_db_operation
 from botanu.tracking.llm import track_tool_call
 from botanu_fastapi import BotanuMiddleware
+from botanu_genai import OpenAIInstrumentor
 from demo.loopback import child_arguments
 from demo.models import Models
 from demo.serving import CONTRACTS, INSTRUMENT, serve, while_connected
@@ -183,6 +184,7 @@ def main() -> None:
     parser.add_argument("--queue", required=True, metavar="DIRECTORY", help="where messages and results lie")
     wanted = child_arguments(parser)
     botanu.enable(service_name="front-desk", instrument=INSTRUMENT, price_contracts=[CONTRACTS])
+    OpenAIInstrumentor().instrument()
     serve(create_app(wanted.provider, celery_app(wanted.queue)), port=wanted.port)
 
 

@@ -29,7 +29,11 @@ def most_telling(runs: Iterable[RunRecord]) -> RunRecord:
             len(run.services) > 1,
             any(span.attributes.get("botanu.request.attempt", 1) > 1 for span in run.spans),
             "execute_tool" in names,
-            any("botanu.cost.duplicate" in span.attributes for span in run.spans if span.service == run.root.service),
+            any(
+                "gen_ai.usage.cache_read.input_tokens" in span.attributes
+                for span in run.spans
+                if span.service == run.root.service
+            ),
             run.customer in AGREED,
             run.outcome == "success",
         )

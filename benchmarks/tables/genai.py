@@ -14,7 +14,7 @@ from benchmarks.providers import Config, bare_span, tracer_provider
 from benchmarks.report import Table, Target, cell
 
 ORDER = 36
-SLOWNESS = 50
+SLOWNESS = 100
 PEERS = (
     "opentelemetry-instrumentation-genai-openai",
     "opentelemetry-instrumentation-openai",
