@@ -15,6 +15,7 @@ from benchmarks.report import Table, Target, cell
 
 ORDER = 36
 SLOWNESS = 100
+STANDS_ALONE = True  # ratios, taken within a process
 PEERS = (
     "opentelemetry-instrumentation-genai-openai",
     "opentelemetry-instrumentation-openai",
