@@ -21,6 +21,7 @@ import botanu
 from botanu.tracking.data import track_db_operation
 from botanu.tracking.llm import track_tool_call
 from botanu_fastapi import BotanuMiddleware
+from botanu_genai import OpenAIInstrumentor
 from botanu_langchain import BotanuCallbackHandler
 from demo.agent import refund_desk
 from demo.loopback import child_arguments
@@ -199,6 +200,7 @@ def main() -> None:
     parser.add_argument("--queue", required=True, metavar="DIRECTORY", help="where messages and results lie")
     wanted = child_arguments(parser)
     botanu.enable(service_name="front-desk", instrument=INSTRUMENT, price_contracts=[CONTRACTS])
+    OpenAIInstrumentor().instrument()
     serve(create_app(wanted.provider, celery_app(wanted.queue)), port=wanted.port)
 
 

@@ -323,8 +323,12 @@ class RunContext:
             if self.ended:
                 return False
             self.ended = True
-        if self._guests:
-            self._see_off()
+        for leave in tuple(self._guests.values()) if self._guests else ():
+            try:
+                leave()
+            except Exception as failure:
+                guard.failed("run end", failure)
+        self._guests.clear()
         try:
             if self._suggested is not None and (self._suggested[0] != "success" or status in (None, "success")):
                 status, error = self._suggested[0], self._suggested[1] or error
@@ -335,14 +339,6 @@ class RunContext:
             telemetry.end_span(self.span)
         self._errors.clear()
         return True
-
-    def _see_off(self) -> None:
-        for leave in tuple(self._guests.values()):
-            try:
-                leave()
-            except Exception as failure:
-                guard.failed("run end", failure)
-        self._guests.clear()
 
     def admit(self, guest: object, leave: Callable[[], object]) -> None:
         """Let something that is open without a block of its own end with the run, if it has not by then.
