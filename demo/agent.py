@@ -5,6 +5,7 @@ from typing import Annotated, Any, TypedDict
 
 from langchain.agents import create_agent
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
@@ -36,15 +37,14 @@ def refund_desk(model: BaseChatModel, look_up: BaseTool) -> Any:
         return {"notes": [await ask(f"What do we know of this customer? {case['question']}")]}
 
     async def decide(case: Case) -> Case:
-        said = await agent.ainvoke({"messages": [("user", " ".join([case["question"], *case["notes"]]))]})
+        said = await agent.ainvoke({"messages": [HumanMessage(" ".join([case["question"], *case["notes"]]))]})
         return {"verdict": str(said["messages"][-1].content)}
 
     def approve(case: Case) -> Case:
         return {"is_approved": interrupt({"may this be paid?": case["verdict"]})}
 
     graph: Any = StateGraph(Case)
-    for node in (policy, history, decide, approve):
-        graph.add_node(node)
+    graph.add_node(policy).add_node(history).add_node(decide).add_node(approve)
     graph.add_edge(START, "policy").add_edge(START, "history").add_edge(["policy", "history"], "decide")
     graph.add_edge("decide", "approve").add_edge("approve", END)
     return graph.compile(checkpointer=InMemorySaver(), name="refund_desk")
