@@ -52,7 +52,8 @@ class Execution:
     """
 
     __slots__ = (
-        "_activation", "_began_s", "_is_own", "_request", "_span", "_task", "is_deferred", "is_handed_on", "run",
+        "_activation", "_began_s", "_is_beside", "_is_own", "_request", "_span", "_task",
+        "is_deferred", "is_handed_on", "run",
     )  # fmt: skip
 
     def __init__(self, task: Any, run: adapter.RunContext, *, is_own: bool) -> None:
@@ -60,7 +61,7 @@ class Execution:
         self._span: Span = run.span
         self._began_s = time.monotonic()
         self._activation: adapter.Activation | None = None
-        self.is_deferred = self.is_handed_on = False
+        self._is_beside = self.is_deferred = self.is_handed_on = False
 
     @classmethod
     def of(cls, task: Any, options: TaskOptions, args: Any, kwargs: Any) -> "Execution | None":
@@ -92,8 +93,9 @@ class Execution:
             is_last: Whether all others who were to be told of this task have been.
         """
         name, request, run = self._task.name, self._request, self.run
-        theirs = _contrib.its_span() if _contrib.is_on() else None
-        self.is_deferred = _contrib.is_on() and theirs is None and not is_last
+        self._is_beside = _contrib.is_on()
+        theirs = _contrib.its_span() if self._is_beside else None
+        self.is_deferred = self._is_beside and theirs is None and not is_last
         base: Context | None = None
         if theirs is not None:
             self._span, base = theirs, get_current()
@@ -134,7 +136,7 @@ class Execution:
             return
         if self._span.is_recording() and status is not None:
             self._span.set_attribute(sc.OUTCOME_STATUS, status)
-        if not _contrib.is_on():
+        if not self._is_beside:
             adapter.end_span(self._span)
 
     def leave(self) -> None:
@@ -215,6 +217,8 @@ def handing_on(run: adapter.RunContext, task_id: str, started_ns: int) -> str:
 
 def opened_ahead(name: str, task_id: str, message: dict[str, Any]) -> None:
     """Open the run of a task before its process takes it up: should that be lost, the run is known by the same id."""
+    if isinstance(message.get(RUN), str):
+        return  # what is wrong with it is seen where the task runs
     if said(Request(message), RUN) is None and not opens_nothing(name):
         message[RUN] = handing_on(adapter.accept(adapter.Inbound()), task_id, 0)
 

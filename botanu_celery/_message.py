@@ -1,12 +1,13 @@
 """What a task's message carries of ours, and how it is read: a run, its id, the moment of publishing, and a trace."""
 
+import functools
 import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from opentelemetry import propagate
 from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import TextMapPropagator
 
 from botanu_core import adapter
 
@@ -57,23 +58,29 @@ def queue_ms(request: Any) -> float | None:
 def context_of(request: Any) -> Context:
     """The trace and the baggage that a message carries, upon nothing: what is current in a worker is no parent."""
     carrier = {}
-    for field in propagate.get_global_textmap().fields:
+    propagator = adapter.inner_propagator()
+    for field in _fields_of(propagator):
         value = said(request, field)
         if value is not None:
             carrier[field] = adapter.others(value) if field == _BAGGAGE else value
     if not carrier:
         return Context()
     try:
-        return propagate.extract(carrier, Context())
+        return propagator.extract(carrier, Context())
     except Exception as error:
         adapter.failed("celery extract", error)
         return Context()
 
 
+@functools.lru_cache(maxsize=4)
+def _fields_of(propagator: TextMapPropagator) -> tuple[str, ...]:
+    return tuple(propagator.fields)
+
+
 def trace_onto(headers: dict[str, Any], context: Context) -> None:
     """Write the trace and the baggage of `context`; members of the application's own header stay, and win."""
     carrier: dict[str, str] = {}
-    propagate.inject(carrier, context)
+    adapter.inner_propagator().inject(carrier, adapter.without_ours(context))
     theirs, ours = headers.get(_BAGGAGE), carrier.get(_BAGGAGE, "")
     headers.update(carrier)
     if isinstance(theirs, str) and theirs:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Final, Self
 
-from celery import current_task
+from celery._state import get_current_task
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 
@@ -62,9 +62,10 @@ class Publisher:
             headers[RUN] = running.handing_on() if running is not None and is_next else adapter.to_header(run)
             headers[RUN_ID] = run.run_id
             run.published()
-        if options.headers_only or (run is None and opens_nothing(name)) or _contrib.is_on():
-            if not _contrib.is_on():
-                trace_onto(headers, context)
+        if _contrib.is_on():
+            return
+        if options.headers_only or (run is None and opens_nothing(name)):
+            trace_onto(headers, context)
             return
         attributes = {
             sc.MESSAGING_SYSTEM: "celery",
@@ -103,8 +104,8 @@ def _told(headers: Mapping[str, Any], body: Any) -> tuple[Any, Any, Any]:
 
 def _running() -> Execution | None:
     """The execution that this code is in."""
-    request = current_task.request if current_task else None
-    return Execution.at(request) if request is not None else None
+    task = get_current_task()
+    return Execution.at(task.request) if task is not None else None
 
 
 class _Stamp(str):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from opentelemetry import context as otel
+from opentelemetry import propagate
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import (
     CarrierT,
@@ -32,7 +33,7 @@ from botanu_core.wire.baggage import MAX_HEADER_BYTES, MAX_MEMBERS
 from botanu_core.wire.carrier import UNKNOWN_PEER, inbound
 from botanu_core.wire.signature import written
 
-__all__ = ["BotanuPropagator", "destination", "goes_to", "others", "without_ours"]
+__all__ = ["BotanuPropagator", "destination", "goes_to", "inner_propagator", "others", "without_ours"]
 
 SCOPE_KEY: Final = "botanu.run"
 """Where an ASGI scope or WSGI environ holds the run that an adapter has opened for it."""
@@ -202,6 +203,17 @@ def without_ours(context: Context, keep: Mapping[str, object] | None = None) -> 
     if keep:
         rest.update((name, value) for name, value in keep.items() if name.startswith(sc.BAGGAGE_PREFIX))
     return Context(context, **{BAGGAGE_KEY: rest})
+
+
+def inner_propagator() -> TextMapPropagator:
+    """The application's own propagator, for messages on which the run has a header of its own.
+
+    The whole one where a trace must not go everywhere, which it sees to, or where somebody has wrapped it.
+    """
+    found = propagate.get_global_textmap()
+    if isinstance(found, BotanuPropagator) and not settings.current().withhold_trace_context:
+        return found.inner
+    return found
 
 
 def _fits(others: str, ours: str) -> bool:

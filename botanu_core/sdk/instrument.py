@@ -53,10 +53,10 @@ _RECORD_CONTENT: Final = {
 # neither gets no `pip install` line: it would be a guess, and a stranger may have registered what is guessed.
 _PUBLISHED: Final = frozenset(
     """aio-pika aiohttp-client aiohttp-server aiokafka aiopg asyncclick asyncio asyncpg aws-lambda botocore cassandra
-    celery click cohere confluent-kafka crewai django elasticsearch exceptions falcon fastapi flask google-genai groq
-    httpx jinja2 langchain logging mistralai mysql mysqlclient ollama pika psycopg psycopg2 pymemcache pymongo pymssql pymysql pyramid redis
-    remoulade requests sqlalchemy sqlite3 starlette structlog system-metrics threading tornado tortoiseorm urllib
-    urllib3""".split()  # noqa: SIM905 - fifty lines otherwise
+    celery click cohere confluent-kafka crewai django elasticsearch exceptions falcon fastapi flask google-genai
+    groq httpx jinja2 langchain logging mistralai mysql mysqlclient ollama pika psycopg psycopg2 pymemcache
+    pymongo pymssql pymysql pyramid redis remoulade requests sqlalchemy sqlite3 starlette structlog
+    system-metrics threading tornado tortoiseorm urllib urllib3""".split()  # noqa: SIM905 - fifty lines otherwise
 )
 _PUBLISHED_AS: Final = {
     "aiobotocore": "botocore",

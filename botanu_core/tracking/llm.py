@@ -27,6 +27,7 @@ __all__ = ["LLMTracker", "track_llm_call"]
 _MAX_STOP_CHARS: Final = 128
 _NOTHING_REPORTED: Final = Reported()
 _NOTHING: Final[Mapping[str, Any]] = {}
+_OF_INPUT: Final = (sc.EVAL_INPUT_CONTENT, sc.GEN_AI_INPUT_MESSAGES)
 # What the caller reported, as reported; the `gen_ai.usage` counts beside it are made comparable.
 _AS_REPORTED: Final = {
     "cached_tokens": sc.USAGE_CACHED_TOKENS,
@@ -119,10 +120,8 @@ class LLMTracker(Tracker):
             raw: The same in the response's own words, for `explain`.
             cached_as: The reporter's word for cache reads: ``cached_tokens`` or ``cache_read_tokens``.
         """
-        before = self._response
-        if before is not _NOTHING_REPORTED:
-            usage = before.usage.updated(told.usage)
-            told = Reported(usage, told.context or before.context, told.cost_usd or before.cost_usd)
+        if self._response is not _NOTHING_REPORTED:
+            told = told.after(self._response)
         self._response, usage = told, told.usage
         self._raw = {**self._raw, **raw}
         if usage.cache_read_tokens is not None:
@@ -274,12 +273,13 @@ class LLMTracker(Tracker):
     @property
     def captures(self) -> bool:
         """Whether content may be captured at all: what is not, need not be put together."""
-        return settings.current().content_capture_rate > 0.0
+        known = settings.current()
+        return bool(known.content_capture_rate or known.content_capture_rates)
 
     def _capture(self, key: str, text: Any, max_chars: int | None) -> Self:
         known = settings.current()
-        is_wanted = known.capture_input if key == sc.EVAL_INPUT_CONTENT else known.capture_output
-        if not is_wanted or text is None or not (known.content_capture_rate or known.content_capture_rates):
+        is_wanted = known.capture_input if key in _OF_INPUT else known.capture_output
+        if not is_wanted or text is None or not self.captures:
             return self
         try:
             if self._capturing is None:

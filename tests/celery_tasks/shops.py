@@ -13,7 +13,7 @@ from tests.celery_tasks.brokers import RabbitMQ, Redis, Worker, worker
 
 __all__ = ["POOLS", "TASKS", "WITHIN_S", "Place", "Shop", "completions", "entries", "got", "responses", "shop_on"]
 
-WITHIN_S = 60
+WITHIN_S = 120
 POOLS = {
     "prefork": ("--pool", "prefork", "--concurrency", "4"),
     "threads": ("--pool", "threads", "--concurrency", "4"),

@@ -138,6 +138,12 @@ def exits(code):
 
 
 @app.task
+def unspeakable():
+    """Returns what no backend can keep."""
+    return object()
+
+
+@app.task
 def ignored():
     """Wants no result."""
     raise Ignore()

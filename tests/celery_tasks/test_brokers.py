@@ -1,7 +1,7 @@
 """Real workers on real brokers: what a task sees, and what arrives at a real receiver."""
 
 import pytest
-from celery import group
+from celery import chord, group
 
 import botanu
 import botanu_celery
@@ -63,6 +63,17 @@ def test_beside_the_instrumentor_of_opentelemetry_there_is_one_span_and_one_run(
     """Its own spans in recycled children; and where it drops what baggage it was sent, the run goes on all the same."""
     spans = recycled(redis_shop, receiver, 32, SHOP_CONTRIB="on", SHOP_LINKS=links)
     assert {span.scope for span in spans} == {"opentelemetry.instrumentation.celery"}
+
+
+def test_a_chord_that_a_task_of_celery_watches_over_stays_in_its_run(redis_server, receiver, tmp_path):
+    """Results in files cannot count by themselves: a task looks after them, again and again, and calls the body."""
+    with shop_on(redis_server.url, f"file://{tmp_path}", "watched") as shop:
+        with shop.worker(*POOLS["threads"], receiver=receiver):
+            with botanu.event(workflow="Refund", event_id="o-1") as run:
+                found = got(chord([shop.task("ask", n) for n in range(2)], shop.task("collect")).apply_async())
+    assert found == {"run_id": run.run_id, "runs": [run.run_id], "parts": 2}
+    watching = [span for span in receiver.spans() if span.name == "process celery.chord_unlock"]
+    assert {span.attributes["botanu.run_id"] for span in watching} == {run.run_id}
 
 
 def test_a_worker_without_us_runs_the_task_as_ever(redis_shop):

@@ -123,10 +123,11 @@ def test_automatic_retries_fail_the_run_when_they_are_used_up(settled, completed
     [
         (tasks.fails.s(), "failed", StatusCode.ERROR),
         (tasks.refuses.s(), "failed", StatusCode.UNSET),
+        (tasks.unspeakable.s(), "failed", StatusCode.ERROR),
         (tasks.ignored.s(), None, StatusCode.UNSET),
         (tasks.rejected.s(), "failed", StatusCode.UNSET),
     ],
-    ids=["failure", "throws", "ignored", "rejected"],
+    ids=["failure", "throws", "a result that cannot be kept", "ignored", "rejected"],
 )
 def test_how_a_task_ends_is_how_its_run_ends(task, status, span_status, settled, completed):
     """By contract; a failure that the task `throws` is one that was expected."""
@@ -194,6 +195,31 @@ def test_a_run_in_the_application_s_own_hand_gives_way_to_the_one_that_is_curren
             interval=0.01, timeout=WITHIN_S
         )
     assert seen["run_id"] == run.run_id
+
+
+def test_headers_that_others_nest_do_not_hide_the_run(settled):
+    """Of those the worker makes all that it shows of headers."""
+    with botanu.event(workflow="Refund", event_id="o-1") as run:
+        seen = tasks.where.apply_async(headers={"headers": {"x": "1"}}).get(interval=0.01, timeout=WITHIN_S)
+    assert seen["run_id"] == run.run_id
+
+
+def test_stamps_are_those_of_the_application(spans):
+    """The run is none of them, and takes none away."""
+    stamped = tasks.where.s().stamp(tenant="acme")
+    with botanu.event(workflow="Refund", event_id="o-1") as run:
+        with tasks.app.connection_for_write("memory://stamped") as connection:
+            stamped.apply_async(connection=connection, queue="stamped")
+            headers = connection.SimpleQueue("stamped").get(timeout=WITHIN_S).headers
+    assert headers["stamped_headers"] == ["tenant"]
+    assert headers["stamps"] == {"tenant": "acme"}
+    assert headers["botanu_run_id"] == run.run_id
+
+
+def test_celery_s_own_housekeeping_opens_no_run(spans, completed):
+    """It is nobody's transaction."""
+    tasks.app.tasks["celery.backend_cleanup"].apply()
+    assert (completed(), spans.get_finished_spans()) == ([], ())
 
 
 def test_the_first_protocol_carries_the_run_as_well(settled, monkeypatch):

@@ -21,7 +21,7 @@ STACKS = [
     "openllmetry langchain",
     "openinference langchain + otel openai",
     "openllmetry langchain + openllmetry openai",
-    "openinference langchain + openllmetry langchain",
+    "openinference langchain + openllmetry langchain + otel openai",
 ]
 CALLS = {"batch": 3, "graph": 2, "agraph": 2, "graph stream": 2}
 
