@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 ROOT = Path(__file__).parent
 PACKAGES = (
@@ -20,6 +21,7 @@ PACKAGES = (
     "botanu_django",
     "botanu_fastapi",
     "botanu_flask",
+    "botanu_genai",
     "botanu_langchain",
 )
 
@@ -109,9 +111,17 @@ def tests(session: nox.Session) -> None:
         return
     # What these bring into a process stays there: a worker's logging, and contexts that other handlers leave attached.
     apart = ("tests/celery_tasks", "tests/langchain_calls")
-    for place in apart:
-        session.run("python", "-m", "pytest", place)
-    session.run("python", "-m", "pytest", *(f"--ignore={place}" for place in apart), env=found)
+    # Most of the time goes into waiting for servers and starting processes; a file's tests share what they start.
+    spread = ("python", "-m", "pytest", "--numprocesses=auto", "--dist=loadfile")
+    parts = [[place] for place in apart] + [[f"--ignore={place}" for place in apart]]
+    failed = False
+    for part in parts:  # All of them, so that one failure does not hide the others.
+        try:
+            session.run(*spread, *part, env=found)
+        except CommandFailed:
+            failed = True
+    if failed:
+        session.error("tests failed")
 
 
 @nox.session

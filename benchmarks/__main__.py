@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a look of about a minute; writes nothing")
     parser.add_argument(
-        "--only", default="", help="tables, comma-separated; writes none of them but load: " + ", ".join(_names())
+        "--only", default="", help="tables, comma-separated; writes those that stand alone: " + ", ".join(_names())
     )
     chosen = parser.parse_args()
     wanted = [name for name in chosen.only.split(",") if name]

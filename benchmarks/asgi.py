@@ -15,15 +15,21 @@ _HEADERS = [(b"host", b"127.0.0.1:8000"), (b"user-agent", b"bench/1"), (b"accept
 
 
 def request(
-    application: Application, path: str, headers: Sequence[tuple[bytes, bytes]] = (), *, spec_version: str = "2.4"
+    application: Application,
+    path: str,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    *,
+    spec_version: str = "2.4",
+    sink: Callable[[bytes], object] | None = None,
 ) -> Callable[[], Awaitable[None]]:
-    """A coroutine function that sends `GET path` through `application` and drops the response.
+    """A coroutine function that sends `GET path` through `application`.
 
     Args:
         application: An ASGI application.
         path: What is asked for.
         headers: Beside those of every request.
         spec_version: What the server claims to speak; uvicorn says 2.3, and applications then wait for a disconnect.
+        sink: Takes each chunk of the response; without one it is dropped.
     """
     scope: dict[str, Any] = {
         "type": "http",
@@ -47,10 +53,15 @@ def request(
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def send(message: Message) -> None:
+    async def drop(message: Message) -> None:
         pass
 
+    async def send(message: Message) -> None:
+        if sink is not None and message["type"] == "http.response.body":
+            sink(message["body"])
+
     async def call() -> None:
-        await application(scope.copy(), receive if spec_version >= "2.4" else connected, send)
+        waits = receive if spec_version >= "2.4" else connected
+        await application(scope.copy(), waits, drop if sink is None else send)
 
     return call

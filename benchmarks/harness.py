@@ -145,7 +145,7 @@ def ratio(samples: Samples, name: str, unit: str = BARE) -> Figure:
     return Figure.of([own / one for own, one in zip(samples[name], samples[unit], strict=True)])
 
 
-def difference(samples: Samples, more: str, less: str, unit: str = BARE, minus: float = 0.0) -> Figure:
-    """What `more` costs beyond `less`, in units of `unit` of the same round, and beyond `minus` such units."""
+def difference(samples: Samples, more: str, less: str, unit: str = BARE) -> Figure:
+    """What `more` costs beyond `less`, in units of `unit` of the same round."""
     rounds = zip(samples[more], samples[less], samples[unit], strict=True)
-    return Figure.of([(one - other) / base - minus for one, other, base in rounds])
+    return Figure.of([(one - other) / base for one, other, base in rounds])

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import re
-import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -18,13 +18,11 @@ class Loaded:
 
     Attributes:
         rate: Requests answered a second.
-        p99_ms: The latency that one in a hundred exceeded.
-        count: Requests answered.
+        latencies: Of each request answered, in seconds.
     """
 
     rate: float
-    p99_ms: float
-    count: int
+    latencies: Sequence[float]
 
 
 def load(port: int, path: str, *, connections: int, seconds: float = 0.0, count: int = 0) -> Loaded:
@@ -52,7 +50,7 @@ async def _loaded(port: int, path: str, connections: int, seconds: float, count:
         for transport in transports:
             transport.abort()
     took = run.ended - run.began
-    return Loaded(len(run.latencies) / took, statistics.quantiles(run.latencies, n=100)[98] * 1000, len(run.latencies))
+    return Loaded(len(run.latencies) / took, run.latencies)
 
 
 class _Run:

@@ -10,8 +10,21 @@ __all__ = ["Application", "request"]
 Application = Callable[[Any, Any], Iterable[bytes]]
 
 
-def request(application: Application, path: str, headers: Mapping[str, str] | None = None) -> Callable[[], None]:
-    """A function that sends `GET path` through `application`, takes all of the response and drops it."""
+def request(
+    application: Application,
+    path: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    sink: Callable[[bytes], object] | None = None,
+) -> Callable[[], None]:
+    """A function that sends `GET path` through `application` and takes all of the response.
+
+    Args:
+        application: A WSGI application.
+        path: What is asked for.
+        headers: As the environ has them, beside those of every request.
+        sink: Takes each chunk of the response; without one it is dropped.
+    """
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": "",
@@ -44,8 +57,12 @@ def request(application: Application, path: str, headers: Mapping[str, str] | No
     def call() -> None:
         body = application(environ.copy(), start_response)
         try:
-            for _ in body:
-                pass
+            if sink is None:
+                for _ in body:
+                    pass
+            else:
+                for chunk in body:
+                    sink(chunk)
         finally:
             if hasattr(body, "close"):
                 body.close()

@@ -10,7 +10,7 @@ from botanu_core.log import warn_once
 from botanu_core.model.reported import Reported, Reporter, read_reported, reporter_of
 from botanu_core.runtime.billing import called_from
 from botanu_core.runtime.context import RunContext
-from botanu_core.runtime.current import composed, current_run, current_step
+from botanu_core.runtime.current import composed, current_run, current_step, under
 from botanu_core.runtime.guard import failed
 from botanu_core.semconv import (
     GEN_AI_AGENT_NAME,
@@ -46,5 +46,6 @@ __all__ = [
     "reporter_of",
     "track_llm_call",
     "track_tool_call",
+    "under",
     "warn_once",
 ]

@@ -37,13 +37,13 @@ class Http(Connection):
         return self._sent(message)
 
     async def _sent(self, message: Message) -> None:
-        kind = message["type"]
+        kind, is_last = message["type"], False
         if kind == "http.response.start":
             self.started(message["status"])
             self._trailers = bool(message.get("trailers"))
             message = self.with_run(message)
-        more = _MORE.get(kind)
-        is_last = more is not None and not message.get(more) and (kind == _TRAILERS or not self._trailers)
+        elif (more := _MORE.get(kind)) is not None:
+            is_last = not message.get(more) and (kind == _TRAILERS or not self._trailers)
         if is_last and not self.run.owns_span:
             # Its maker ends it when this message has gone out.
             self.finish()

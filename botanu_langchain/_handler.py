@@ -28,6 +28,7 @@ from botanu_core.callbacks import (
     read_reported,
     track_llm_call,
     track_tool_call,
+    under,
     warn_once,
 )
 from botanu_langchain._content import answered, asked
@@ -69,6 +70,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
     """
 
     raise_error = False
+    ignore_llm = False  # a property there, asked for with every piece of a stream
 
     def __init__(
         self,
@@ -180,7 +182,10 @@ class BotanuCallbackHandler(BaseCallbackHandler):
         tracker = Tracker(span_name, SpanKind.INTERNAL, attributes)
         tracker.start(opened.context)
         opened.tracker = tracker
-        opened.context = composed(opened.run, tracker.span, opened.context, step)
+        if step is None:
+            opened.context = under(opened.run, tracker.span, opened.context)
+        else:
+            opened.context = composed(opened.run, tracker.span, opened.context, step)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """It has ended."""
@@ -245,12 +250,21 @@ class BotanuCallbackHandler(BaseCallbackHandler):
         except Exception as error:
             failed("langchain", error)
 
-    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
-        """A piece of the answer."""
-        opened = self.open.get(run_id)
-        if opened is None:
-            return
+    def on_llm_new_token(
+        self,
+        token: Any,
+        *,
+        chunk: Any = None,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """A piece of the answer. There may be thousands, and of most there is nothing to be said."""
         try:
+            opened = self.open.get(run_id)
+            if opened is None:
+                return
             if not opened.has_token and isinstance(opened.tracker, LLMTracker):
                 opened.has_token = True
                 opened.tracker.set_first_token()
@@ -320,7 +334,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
             name = call_name(serialized, kwargs.get("name"), "tool")
             tracker = track_tool_call(name, kwargs.get("tool_call_id"))
             opened.tracker = tracker.start(opened.context)
-            opened.context = composed(opened.run, tracker.span, opened.context)
+            opened.context = under(opened.run, tracker.span, opened.context)
             self.open.put(opened, manager_of())
         except Exception as error:
             failed("langchain", error)
@@ -348,7 +362,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
             attributes = {GEN_AI_OPERATION: "retrieval", GEN_AI_DATA_SOURCE: name}
             tracker = Tracker(f"retrieval {name}", SpanKind.INTERNAL, attributes)
             opened.tracker = tracker.start(opened.context)
-            opened.context = composed(opened.run, tracker.span, opened.context)
+            opened.context = under(opened.run, tracker.span, opened.context)
             self.open.put(opened, manager_of())
         except Exception as error:
             failed("langchain", error)
@@ -366,8 +380,8 @@ class BotanuCallbackHandler(BaseCallbackHandler):
 
     # --- what all share -----------------------------------------------------------------------------------------
 
-    def _opened(self, key: UUID, parent_key: UUID | None) -> Open:
-        parent, now = self.open.get(parent_key), otel.get_current()
+    def _opened(self, run_id: UUID, parent_id: UUID | None) -> Open:
+        key, parent, now = run_id.int, self.open.get(parent_id), otel.get_current()
         if parent is None:
             return Open(key, None, current_run(now), now, now)
         if now is not parent.around:

@@ -34,7 +34,7 @@ class Open:
     """One chain, model call, tool or retrieval that has begun. (What LangChain calls its run is a step of ours.)
 
     Attributes:
-        key: LangChain's id.
+        key: LangChain's id, as a number: a UUID's own hash takes as long as all else that is done with a piece.
         parent: Of what it is a part, where that is open.
         children: What is open inside it.
         run: The run it belongs to.
@@ -54,10 +54,10 @@ class Open:
     )  # fmt: skip
 
     def __init__(
-        self, key: UUID, parent: "Open | None", run: RunContext | None, context: Context, around: Context
+        self, key: int, parent: "Open | None", run: RunContext | None, context: Context, around: Context
     ) -> None:
         self.key, self.parent, self.run, self.context, self.around = key, parent, run, context, around
-        self.children: dict[UUID, Open] = {}
+        self.children: dict[int, Open] = {}
         self.owned: RunContext | None = None
         self.tracker: Tracker | None = None
         self.agent: str | None = parent.agent if parent is not None else None
@@ -129,14 +129,14 @@ class OpenCalls:
     """All that is open. Shared by threads: each step is one of a dict's own."""
 
     def __init__(self) -> None:
-        self._open: dict[UUID, Open] = {}
+        self._open: dict[int, Open] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
     def get(self, key: UUID | None) -> Open | None:
         """What is open under LangChain's id."""
-        return self._open.get(key) if key is not None else None
+        return self._open.get(key.int) if key is not None else None
 
     def put(self, opened: Open, manager: object = None) -> None:
         """It has begun.
@@ -175,7 +175,7 @@ class OpenCalls:
             key: LangChain's id.
             is_cut: Whether it was cancelled: then nothing goes on.
         """
-        opened = self._open.pop(key, None)
+        opened = self._open.pop(key.int, None)
         if opened is None:
             return None
         self._unhouse(opened)
@@ -191,7 +191,7 @@ class OpenCalls:
                     self.abandon(each)
         return opened
 
-    def gone(self, key: UUID) -> None:
+    def gone(self, key: int) -> None:
         """The coroutine that made the call is no more."""
         opened = self._open.get(key)
         if opened is not None:

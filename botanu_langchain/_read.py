@@ -1,6 +1,5 @@
 """What LangChain says of a model call, in the many places where it says it."""
 
-import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -12,6 +11,7 @@ __all__ = [
 ]  # fmt: skip
 
 _NOTHING: Final[Mapping[str, Any]] = {}
+_NOTHING_SAID: Final = Reported()
 
 # `_type` of a model's class, or what LangChain calls the provider, in the words of the price table.
 _PROVIDERS: Final = {
@@ -47,6 +47,9 @@ _NATIVE_USAGE: Final = ("token_usage", "usage", "amazon-bedrock-invocationMetric
 _METRICS: Final = {
     f"{kind}TokenCount": f"{kind}Tokens" for kind in ("input", "output", "cacheReadInput", "cacheWriteInput")
 }
+_IDS: Final = ("id", "response_id")
+_MODELS: Final = ("model_name", "model", "model_id")
+_REASONS: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason")
 _PARAMS: Final = ("temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty")
 
 
@@ -82,8 +85,11 @@ def asked_provider(metadata: Mapping[str, Any], params: Mapping[str, Any], seria
 
 def asked_model(metadata: Mapping[str, Any], params: Mapping[str, Any]) -> str | None:
     """The model that was asked for."""
-    for name in (metadata.get("ls_model_name"), *(params.get(key) for key in _MODEL_NAMES)):
-        if isinstance(name, str) and name:
+    said = metadata.get("ls_model_name")
+    if isinstance(said, str) and said:
+        return said
+    for key in _MODEL_NAMES:
+        if isinstance(name := params.get(key), str) and name:
             return name
     return None
 
@@ -101,7 +107,7 @@ def call_name(serialized: object, named: object, otherwise: str) -> str:
 
 def request_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """How the model was asked, in the names of `LLMTracker.set_request_params`."""
-    found = {name: params[name] for name in _PARAMS if params.get(name) is not None}
+    found = {name: value for name in _PARAMS if (value := params.get(name)) is not None}
     if stop := params.get("stop") or params.get("stop_sequences"):
         found["stop_sequences"] = stop
     return found
@@ -109,83 +115,76 @@ def request_params(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def answer_of(response: Any) -> Answer:
     """Read an `LLMResult`, whole or of a call that failed on the way. One source a call; nothing is summed twice."""
-    output = getattr(response, "llm_output", None)
-    output = output if isinstance(output, Mapping) else _NOTHING
-    generations = list(_generations(response))
-    messages = [message for each in generations if (message := getattr(each, "message", None)) is not None]
-    places = [_mapping(message, "response_metadata") for message in messages]
-    infos = [_mapping(each, "generation_info") for each in generations]
-    everywhere = [place for place in (*places, output, *infos) if place]
-    native = _first_of(_NATIVE_USAGE, [place for place in (*places[:1], output, *infos[:1]) if place])
-    metadata = next((found for message in messages if (found := getattr(message, "usage_metadata", None))), None)
+    output = _mapping(response, "llm_output")
+    metadata = native = identity = own_identity = model = None
+    reasons = []
+    for generation in list(_generations(response)) or (None,):  # a call that failed may have used tokens all the same
+        message = getattr(generation, "message", None)
+        place, info = _mapping(message, "response_metadata"), _mapping(generation, "generation_info")
+        metadata = metadata or getattr(message, "usage_metadata", None)
+        for source in (place, output, info):
+            if source:
+                native = native or _first_of(_NATIVE_USAGE, source)
+                identity = identity or _text(_IDS, source)
+                model = model or _text(_MODELS, source)
+        own_identity = own_identity or _message_id(message)
+        if reason := _text(_REASONS, place) or _text(_REASONS, info):
+            reasons.append(reason)
     told, raw = _told(metadata, native)
-    identity = _text(everywhere, "id", "response_id")
-    if identity is None:
-        identity = next((each for each in (_message_id(message) for message in messages) if each), None)
-    reasons = [reason for place, info in _paired(places, infos) if (reason := _reason(place) or _reason(info))]
-    return Answer(told, raw, identity, _text(everywhere, "model_name", "model", "model_id"), reasons)
+    return Answer(told, raw, identity or own_identity, model, reasons)
 
 
 def _told(metadata: Any, native: Any) -> tuple[Reported, Mapping[str, Any]]:
-    if isinstance(native, Mapping) and not _METRICS.keys().isdisjoint(native):
-        native = {_METRICS.get(name, name): count for name, count in native.items()}
-    own: Reporter | None = reporter_of(native) if native else None
-    said = read_reported(own, native) if own is not None else Reported()
+    said = _native(native) if native else _NOTHING_SAID
     if not metadata:
         return said, native if isinstance(native, Mapping) else _NOTHING
     told = read_reported("langchain", metadata)
+    if said is _NOTHING_SAID:
+        return told, metadata
     # The provider's own words know more than LangChain's of what is beside tokens: tiers, searches, a named cost.
     units = told.usage.units or said.usage.units
     usage = told.usage.updated(type(told.usage)(units=units)) if units else told.usage
     return Reported(usage, told.context or said.context, told.cost_usd or said.cost_usd), metadata
 
 
+def _native(usage: Any) -> Reported:
+    """In the provider's own words."""
+    if isinstance(usage, Mapping) and not _METRICS.keys().isdisjoint(usage):
+        usage = {_METRICS.get(name, name): count for name, count in usage.items()}
+    own: Reporter | None = reporter_of(usage)
+    return read_reported(own, usage) if own is not None else _NOTHING_SAID
+
+
 def _generations(response: Any) -> Iterator[Any]:
     rows = getattr(response, "generations", None)
-    for row in rows if isinstance(rows, Sequence) else ():
-        yield from row if isinstance(row, Sequence) else ()
+    for row in rows if type(rows) is list or isinstance(rows, Sequence) else ():
+        yield from row if type(row) is list or isinstance(row, Sequence) else ()
 
 
 def _mapping(source: Any, name: str) -> Mapping[str, Any]:
     found = getattr(source, name, None)
-    return found if isinstance(found, Mapping) else _NOTHING
+    # The type itself first, here and elsewhere: an abstract class takes ten times as long to say yes.
+    return found if type(found) is dict or isinstance(found, Mapping) else _NOTHING
 
 
-def _first_of(names: Sequence[str], places: Sequence[Mapping[str, Any]]) -> Any:
-    for place in places:
-        for name in names:
-            if found := place.get(name):
-                return found
+def _first_of(names: Sequence[str], place: Mapping[str, Any]) -> Any:
+    for name in names:
+        if found := place.get(name):
+            return found
     return None
 
 
-def _text(places: Sequence[Mapping[str, Any]], *names: str) -> str | None:
-    for place in places:
-        for name in names:
-            if isinstance(found := place.get(name), str) and found:
-                return found
+def _text(names: Sequence[str], place: Mapping[str, Any]) -> str | None:
+    for name in names:
+        if isinstance(found := place.get(name), str) and found:
+            return found
     return None
 
 
 def _message_id(message: Any) -> str | None:
     """A message's id where the provider gave it: LangChain's own are of its run, not of the response."""
     said = getattr(message, "id", None)
-    return said if isinstance(said, str) and not said.startswith(("run-", "lc_run-")) else None
-
-
-def _paired(
-    places: Sequence[Mapping[str, Any]], infos: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    return itertools.zip_longest(places, infos, fillvalue=_NOTHING)
-
-
-def _reason(place: Mapping[str, Any]) -> str | None:
-    if not place:
-        return None
-    for name in ("finish_reason", "stop_reason", "stopReason", "done_reason"):
-        if isinstance(found := place.get(name), str) and found:
-            return found
-    return None
+    return said if isinstance(said, str) and said and not said.startswith(("run-", "lc_run-")) else None
 
 
 def is_interrupt(error: BaseException) -> bool:

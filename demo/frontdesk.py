@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 
 from celery import Celery
 from fastapi import FastAPI, HTTPException, Request
+from langchain_core.tools import StructuredTool
+from langgraph.types import Command
 from openai.types.chat import (
     ChatCompletionMessageFunctionToolCall,
     ChatCompletionMessageFunctionToolCallParam,
@@ -19,6 +21,9 @@ import botanu
 from botanu.tracking.data import track_db_operation
 from botanu.tracking.llm import track_tool_call
 from botanu_fastapi import BotanuMiddleware
+from botanu_genai import OpenAIInstrumentor
+from botanu_langchain import BotanuCallbackHandler
+from demo.agent import refund_desk
 from demo.loopback import child_arguments
 from demo.models import Models
 from demo.serving import CONTRACTS, INSTRUMENT, serve, while_connected
@@ -48,7 +53,8 @@ class FrontDesk:
     def __init__(self, models: Models, research: Celery) -> None:
         self._models = models
         self._research = research
-        self._orders = sqlite3.connect(":memory:")
+        self._handler = BotanuCallbackHandler()
+        self._orders = sqlite3.connect(":memory:", check_same_thread=False)  # LangChain's tools run in threads
         self._orders.execute("create table orders (order_id text primary key, price_usd real, is_refunded integer)")
         rows = [(f"ORD-{number}", number / 10, 0) for number in range(100, 1_000)]
         self._orders.executemany("insert into orders values (?, ?, ?)", rows)
@@ -83,15 +89,23 @@ class FrontDesk:
         return answer
 
     async def _refund(self, ticket: Ticket) -> str:
-        with botanu.step("look up"):
-            facts = await self._facts(ticket)
-        with botanu.step("decide"):
+        with botanu.step("research"):
             notes = await self._notes(ticket, f"May this be refunded? {ticket.question}")
-            verdict = await self._models.gpt([{"role": "user", "content": f"{facts} {notes}"}])
+        verdict = await self._decide(ticket, notes)
         with botanu.step("pay"):
             price_usd = self._refund_order(ticket)
         botanu.emit_outcome("success", value_type="usd_refunded", value_amount=price_usd)
-        return verdict.content or ""
+        return verdict
+
+    async def _decide(self, ticket: Ticket, notes: str) -> str:
+        """Two calls of one graph, with a supervisor's nod between them; its nodes are the run's steps."""
+        look_up = StructuredTool.from_function(
+            self._order, name="lookup_order", description="What was ordered, and what it cost."
+        )
+        desk = refund_desk(self._models.chat(), look_up)
+        config = {"callbacks": [self._handler], "configurable": {"thread_id": ticket.event_id}}
+        await desk.ainvoke({"question": ticket.question, "notes": [notes]}, config)
+        return str((await desk.ainvoke(Command(resume=True), config))["verdict"])
 
     async def _report(self, ticket: Ticket) -> str:
         with botanu.step("research"):
@@ -124,13 +138,16 @@ class FrontDesk:
 
     def _look_up(self, wanted: ChatCompletionMessageFunctionToolCall) -> str:
         with track_tool_call(tool_name=wanted.function.name, tool_call_id=wanted.id) as tool:
-            order_id = json.loads(wanted.function.arguments)["order_id"]
-            with track_db_operation(system="sqlite", operation="SELECT", database="shop") as query:
-                rows = self._orders.execute("select * from orders where order_id = ?", (order_id,)).fetchall()
-                query.set_table("orders").set_result(rows_returned=len(rows))
-            result = json.dumps(rows)
-            tool.set_result(success=bool(rows), items_returned=len(rows), bytes_processed=len(result))
+            result = self._order(json.loads(wanted.function.arguments)["order_id"])
+            found = len(json.loads(result))
+            tool.set_result(success=bool(found), items_returned=found, bytes_processed=len(result))
             return result
+
+    def _order(self, order_id: str) -> str:
+        with track_db_operation(system="sqlite", operation="SELECT", database="shop") as query:
+            rows = self._orders.execute("select * from orders where order_id = ?", (order_id,)).fetchall()
+            query.set_table("orders").set_result(rows_returned=len(rows))
+        return json.dumps(rows)
 
     def _refund_order(self, ticket: Ticket) -> float:
         """Mark the order as refunded; the price it was sold at, in US dollars."""
@@ -183,6 +200,7 @@ def main() -> None:
     parser.add_argument("--queue", required=True, metavar="DIRECTORY", help="where messages and results lie")
     wanted = child_arguments(parser)
     botanu.enable(service_name="front-desk", instrument=INSTRUMENT, price_contracts=[CONTRACTS])
+    OpenAIInstrumentor().instrument()
     serve(create_app(wanted.provider, celery_app(wanted.queue)), port=wanted.port)
 
 

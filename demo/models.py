@@ -5,8 +5,10 @@ from types import TracebackType
 from typing import Self
 
 import anthropic
+import httpx
 import openai
 from anthropic.types import Message, MessageParam, TextBlockParam
+from langchain_openai import ChatOpenAI
 from openai.types import CompletionUsage
 from openai.types.chat import (
     ChatCompletionChunk,
@@ -14,6 +16,7 @@ from openai.types.chat import (
     ChatCompletionMessageParam,
     ChatCompletionToolParam,
 )
+from pydantic import SecretStr
 
 import botanu
 from botanu.tracking.llm import LLMTracker, ModelOperation, llm_instrumented, track_llm_call
@@ -40,6 +43,7 @@ class Models:
     """
 
     def __init__(self, provider_url: str) -> None:
+        self._url, self._http = provider_url, httpx.AsyncClient()
         self._openai = openai.AsyncOpenAI(base_url=f"{provider_url}/v1", api_key="demo", max_retries=0)
         self._anthropic = anthropic.AsyncAnthropic(base_url=provider_url, api_key="demo", max_retries=0)
 
@@ -51,6 +55,13 @@ class Models:
     ) -> None:
         await self._openai.close()
         await self._anthropic.close()
+        await self._http.aclose()
+
+    def chat(self) -> ChatOpenAI:
+        """OpenAI's model for a graph; the calls are LangChain's, and its callbacks tell of them."""
+        return ChatOpenAI(
+            model=GPT, base_url=f"{self._url}/v1", api_key=SecretStr(_api_key()), http_async_client=self._http
+        )
 
     @property
     def _gpt(self) -> openai.AsyncOpenAI:

@@ -29,13 +29,17 @@ def most_telling(runs: Iterable[RunRecord]) -> RunRecord:
             len(run.services) > 1,
             any(span.attributes.get("botanu.request.attempt", 1) > 1 for span in run.spans),
             "execute_tool" in names,
-            any("botanu.cost.duplicate" in span.attributes for span in run.spans if span.service == run.root.service),
+            any(_has_cached(span) for span in run.spans if span.service == run.root.service),
             run.customer in AGREED,
             run.outcome == "success",
         )
         return sum(has), -len(run.spans)
 
     return max(runs, key=score)
+
+
+def _has_cached(span: Span) -> bool:
+    return bool(span.attributes.get("gen_ai.usage.cache_read.input_tokens"))
 
 
 def draw_run(console: Console, run: RunRecord) -> None:

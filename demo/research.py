@@ -13,6 +13,7 @@ from celery.exceptions import Ignore
 from pydantic import BaseModel
 
 import botanu
+from botanu_genai import OpenAIInstrumentor
 from demo.loopback import announce, child_arguments
 from demo.models import ARCHIVIST, Models
 from demo.serving import CONTRACTS, INSTRUMENT
@@ -117,6 +118,7 @@ def main() -> None:
     parser.add_argument("--queue", required=True, metavar="DIRECTORY", help="where messages and results lie")
     wanted = child_arguments(parser)
     botanu.enable(service_name="research", instrument=INSTRUMENT, price_contracts=[CONTRACTS])
+    OpenAIInstrumentor().instrument()
     app = celery_app(wanted.queue)
     signals.worker_ready.connect(lambda **_: announce(queue=wanted.queue), weak=False)
     with Researcher(Models(wanted.provider)) as researcher:

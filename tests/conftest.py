@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 from opentelemetry import context as otel
 from opentelemetry import propagate, trace
@@ -14,6 +15,10 @@ import botanu
 from botanu_core import log, settings
 from botanu_core.runtime import billing, guard, telemetry
 from demo.receiver import Receiver
+
+# How long an example takes says nothing on a machine that others use as well.
+hypothesis.settings.register_profile("anywhere", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("anywhere")
 
 
 @pytest.fixture(autouse=True)

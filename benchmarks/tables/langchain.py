@@ -1,16 +1,17 @@
 """What a handler adds to LangChain's calls: ours beside others, interleaved in one process."""
 
+import atexit
 import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ours
 from benchmarks.bench import Bench
 from benchmarks.harness import Contender, Figure, Samples, difference
 from benchmarks.providers import Config, bare_span, tracer_provider
 from benchmarks.report import Table, Target, cell
+from demo.processes import Children
 
 ORDER = 35
 SLOWNESS = 10
@@ -73,9 +74,12 @@ def contenders(config: Config) -> list[Contender]:
     os.environ.update(
         TRACELOOP_TRACE_CONTENT="false", OPENINFERENCE_HIDE_INPUTS="true", OPENINFERENCE_HIDE_OUTPUTS="true"
     )
-    ours.enable(config)
+    receivers = Children()
+    atexit.register(receivers.__exit__, None, None, None)
+    port = receivers.start("demo.receiver").ready()["port"]
     import botanu
 
+    botanu.enable(service_name="bench", instrument="none", otlp_endpoint=f"http://127.0.0.1:{port}")
     found = [bare_span()]
     ways = _ways()
     for way, call in ways.items():

@@ -17,6 +17,7 @@ from benchmarks.report import Table, Target, cell
 from benchmarks.wsgi import Application, request
 
 ORDER = 21
+STANDS_ALONE = True  # ratios, taken within a process
 SLOWNESS = 4
 DISTRIBUTIONS = (
     *ours.DISTRIBUTIONS, "flask", "werkzeug", "opentelemetry-instrumentation-flask", "request-id", "sentry-sdk",

@@ -103,6 +103,13 @@ class Call:
         """Whether it has not ended yet, and will in this process."""
         return self.state == "open" and self.generation == process.generation
 
+    def is_inside(self, other: "Call") -> bool:
+        """Whether this is `other`, or a call inside it."""
+        call: Call | None = self
+        while call is not None and call is not other:
+            call = call.above
+        return call is not None
+
     def nearest_open(self) -> "Call | None":
         """This call, else the nearest around it that is open: one that has ended cannot be what begins now."""
         call: Call | None = self

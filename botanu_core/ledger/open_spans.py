@@ -15,6 +15,10 @@ class OpenSpans:
     def __init__(self) -> None:
         self._calls: dict[int, Call] = {}
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._calls)
+
     def get(self, span_id: int) -> Call | None:
         """The call that the span is, or is inside of."""
         return self._calls.get(span_id)

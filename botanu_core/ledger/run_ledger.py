@@ -227,7 +227,7 @@ class RunLedger:
             call.mark_above(twin)
         elif call.above is not None and (above := call.counted_above(knows)) is not None:
             self._leave_out(call, entry, "a call around it", above)
-        elif (beside := self._counted_beside(call, entry)) is not None:
+        elif call.witness is not None and (beside := self._counted_beside(call, entry)) is not None:
             self._leave_out(call, entry, "a call beside it", beside)
         elif knows and (is_final or (knows > 1 and not (seen is not None and seen.is_partial))):
             if twin is not None:  # its entry has left without the numbers, under the response's id

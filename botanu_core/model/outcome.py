@@ -36,8 +36,14 @@ class Outcome:
     @property
     def is_bare(self) -> bool:
         """Whether nothing but the status is said, as in most runs."""
-        rest = (self.value_type, self.value_amount, self.confidence, self.reason, self.error_type)
-        return rest == (None, None, None, None, None) and not self.metadata
+        return (
+            self.value_type is None
+            and self.value_amount is None
+            and self.confidence is None
+            and self.reason is None
+            and self.error_type is None
+            and not self.metadata
+        )
 
     def over(self, before: "Outcome") -> "Outcome":
         """This, with what it leaves open as it was said before."""

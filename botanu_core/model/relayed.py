@@ -45,16 +45,19 @@ _DETAIL: Final = re.compile(r"""["'](\w{1,32})["']:\s?(\d{1,13})(?=\s?[,}])""")
 
 def langchain(source: Any, _: str) -> Reported:
     """`usage_metadata`, of a message or by itself."""
-    usage = within(source, "usage_metadata")
+    usage = source if type(source) is dict and "input_tokens" in source else within(source, "usage_metadata")
     of_input, of_output = get(usage, "input_token_details"), get(usage, "output_token_details")
+    inputs, outputs, total = get(usage, "input_tokens"), get(usage, "output_tokens"), get(usage, "total_tokens")
+    if not of_input and not of_output:
+        return Reported(_settled(inputs=inputs, outputs=outputs, total=total, read=None, write=None))
     # `langchain-openai` writes the tier into the keys: "flex_cache_read" beside "flex", which is the rest.
     tier = next((name for name in ("flex", "priority") if get(of_input, name) or get(of_output, name)), "")
     hour, minutes = (count_of(get(of_input, f"ephemeral_{time}_input_tokens")) for time in ("1h", "5m"))
     written, by_time = count_of(get(of_input, "cache_creation")), total_of(hour, minutes)
     found = _settled(
-        inputs=get(usage, "input_tokens"),
-        outputs=get(usage, "output_tokens"),
-        total=get(usage, "total_tokens"),
+        inputs=inputs,
+        outputs=outputs,
+        total=total,
         read=get(of_input, "cache_read", f"{tier}_cache_read"),
         # `langchain-anthropic` says 0 where it says the times.
         write=by_time if written is None or written < (by_time or 0) else written,

@@ -37,6 +37,11 @@ class Reported(NamedTuple):
     context: tuple[tuple[str, str], ...] = ()
     cost_usd: Decimal | None = None
 
+    def after(self, before: "Reported") -> "Reported":
+        """This report, and what an earlier one of the same call knew beyond it."""
+        usage = before.usage.updated(self.usage)
+        return Reported(usage, self.context or before.context, self.cost_usd or before.cost_usd)
+
 
 def get(source: Any, *names: str) -> Any:
     """The first of `names` that `source`, a mapping or an object, has. Never raises."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from opentelemetry import context as otel
 from opentelemetry import propagate
-from opentelemetry.trace import Span, SpanKind, get_current_span
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span
 
 from botanu_core import semconv as sc
 from botanu_core import settings
@@ -96,6 +96,8 @@ def server_span() -> Span | None:
     One that its sampler has dropped counts: a span of ours beside it would be sampled anew, in a trace of its own.
     """
     span = get_current_span()
+    if span is INVALID_SPAN:
+        return None  # as mostly: nobody stands around the adapter
     if span.is_recording():
         if getattr(span, "kind", None) is not SpanKind.SERVER:
             return None

@@ -141,8 +141,10 @@ def open_call(
     if span_id == parent_id:  # no span of its own: what makes none hands the one around it on
         span_id = 0
     around = open_spans.get(parent_id)
-    if (around is None or not around.is_open) and (hinted := _called_from.get()) is not None:
-        around = hinted()
+    inner = hinted() if (hinted := _called_from.get()) is not None else None
+    # Where others make their spans current for good, the one that is may be of a chain around the hinted call.
+    if inner is not None and (around is None or not around.is_open or not around.is_inside(inner)):
+        around = inner
     ledger = run.ledger() if run is not None else None
     if around is not None and around.is_open:
         step = step or around.step

@@ -45,7 +45,7 @@ class RunContext:
     )  # fmt: skip
 
     def __init__(self, run: Run, *, joined: bool = False) -> None:
-        self._run = run = under_pseudonym(run)
+        self._run = run = run if run.customer_id is None else under_pseudonym(run)
         self.called: str | None = None  # the workflow, until somebody names it
         self.tasks_published = 0
         self._lock = threading.RLock()
@@ -323,7 +323,7 @@ class RunContext:
             if self.ended:
                 return False
             self.ended = True
-        for leave in tuple(self._guests.values()):
+        for leave in tuple(self._guests.values()) if self._guests else ():
             try:
                 leave()
             except Exception as failure:
@@ -368,13 +368,13 @@ class RunContext:
             said = {**said, **billing.closed(self._ledger)}
         if self.tasks_published:
             said = {**said, sc.RUN_TASKS_PUBLISHED: self.tasks_published}
-        if self.span.is_recording():
-            if self.announces:
-                add_event(self.span, sc.RUN_COMPLETED)
-            set_attributes(self.span, {**(attributes or _NOTHING), **said, sc.RUN_DURATION_MS: duration_ns / 1e6})
+        if self.announces and self.span.is_recording():
+            add_event(self.span, sc.RUN_COMPLETED)
+        set_attributes(self.span, {**(attributes or _NOTHING), **said, sc.RUN_DURATION_MS: duration_ns / 1e6})
         if not self.joined:
             publishing.completed(
-                {**self.attributes, **said},
+                self.attributes,
+                said,
                 self._started_ns,
                 duration_ns,
                 outcome.status or "unset",

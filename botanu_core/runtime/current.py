@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BAGGAGE_KEY", "REFUSED_KEY", "RUN_KEY", "SPAN_KEY", "STEP_KEY", "Activation", "activate", "current_run",
     "current_step", "deactivate", "inhabit", "innermost", "reactivate", "restore", "run_attributes", "span_in",
-    "without_step",
+    "under", "without_step",
 ]  # fmt: skip
 
 RUN_KEY: Final = otel.create_key("botanu-run")
@@ -108,12 +108,20 @@ def composed(run: "RunContext | None", span: Span, base: Context, step: str | No
     if run is not None:
         values[RUN_KEY] = run
         if settings.current().in_baggage:
-            others = base.get(BAGGAGE_KEY)
-            members = {**run.carried, **(others if isinstance(others, Mapping) else {}), **run.members()}
-            if step is not None:
-                members[sc.STEP] = step
+            members, others = run.members(), base.get(BAGGAGE_KEY)
+            if others or run.carried or step is not None:
+                members = {**run.carried, **(others if isinstance(others, Mapping) else {}), **members}
+                if step is not None:
+                    members[sc.STEP] = step
             values[BAGGAGE_KEY] = members
     return Context(values)
+
+
+def under(run: "RunContext | None", span: Span, base: Context) -> Context:
+    """`base` with a span inside it; where the run is in it already, its baggage is as well."""
+    if run is not None and base.get(RUN_KEY) is not run:
+        return composed(run, span, base)
+    return Context({**base, SPAN_KEY: span})
 
 
 def activate(

@@ -69,12 +69,18 @@ def _add_up(instruments: Instruments, entry: LedgerEntry) -> None:
 
 
 def completed(
-    said: Mapping[str, Any], started_ns: int, duration_ns: int, status: str, span_context: SpanContext
+    run: Mapping[str, Any],
+    said: Mapping[str, Any],
+    started_ns: int,
+    duration_ns: int,
+    status: str,
+    span_context: SpanContext,
 ) -> None:
     """What only the opener of a run says: the `botanu.run.completed` event, the counter and the histogram.
 
     Args:
-        said: The run's attributes, its outcome, and its totals in this process.
+        run: Its attributes.
+        said: Its outcome, and its totals in this process.
         started_ns: When it began, in nanoseconds since 1970.
         duration_ns: How long it took.
         status: Its outcome, or ``unset``.
@@ -83,15 +89,15 @@ def completed(
     emit = telemetry.event_emitter()
     if emit is not None:
         ended = {sc.RUN_STARTED_AT: started_ns, sc.RUN_ENDED_AT: started_ns + duration_ns}
-        event = {**said, **ended, sc.RUN_DURATION_MS: duration_ns / 1e6}
+        event = {**run, **said, **ended, sc.RUN_DURATION_MS: duration_ns / 1e6}
         emit(sc.RUN_COMPLETED, lambda: event, span_context)
     # After the event, which bills are made from: a meter that fails costs the metric only.
     instruments = telemetry.instruments()
     if instruments is None:
         return
     labels = (
-        (sc.WORKFLOW, said[sc.WORKFLOW]),
-        (sc.ENVIRONMENT, said[sc.ENVIRONMENT]),
+        (sc.WORKFLOW, run[sc.WORKFLOW]),
+        (sc.ENVIRONMENT, run[sc.ENVIRONMENT]),
         (sc.OUTCOME_STATUS, status),
     )
     instruments.run_completed.add(labels)

@@ -28,9 +28,10 @@ from botanu_core.sdk.instrument import InstrumentReport, switch_off, switch_on
 from botanu_core.sdk.metering import renewed
 from botanu_core.sdk.scrub_options import scrubber_of
 from botanu_core.sdk.signals import Signals, resource_of
+from botanu_core.sdk.twice import traced_twice
 from botanu_core.version import __version__
 
-__all__ = ["Report", "disable", "doctor", "enable", "flush"]
+__all__ = ["Report", "also_to", "disable", "doctor", "enable", "flush"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +162,7 @@ class _Enabled:
             logger.warning(
                 "dropped %s: the collector at %s did not take them",
                 " and ".join(f"{count} {nouns[signal]}{'s' * (count != 1)}" for signal, count in lost.items()),
-                " and ".join(dict.fromkeys(signals.outlets[signal].collector for signal in lost)),
+                " and ".join(signals.collectors(lost)),
             )
         self._all_sent = not lost
         return self._all_sent
@@ -199,7 +200,7 @@ class _Enabled:
             provider=whose,
             signals={str(signal): line for signal, line in self.signals.lines.items()},
             instruments=self.instruments,
-            notes=(*self.config.notes, *((ground.missing,) if ground.missing else ())),
+            notes=(*self.config.notes, *((ground.missing,) if ground.missing else ()), *traced_twice()),
             counts={**log.counted(), **unknown, **lost},
         )
 
@@ -253,6 +254,15 @@ def enable(config: BotanuConfig | None = None, **fields: Any) -> Report:
         weakref.finalize(_state, id, None).detach()
         atexit.register(_at_exit)
         return _state.enabled.report()
+
+
+def also_to(config: BotanuConfig) -> bool:
+    """Send spans to the endpoint of `config` as well; whether anything is on that can."""
+    with _lock:
+        enabled = _state.enabled
+        if enabled is not None:
+            enabled.signals.also_to(config, enabled.ground)
+        return enabled is not None
 
 
 def _contracts(config: BotanuConfig) -> Sequence[Contract]:

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from botanu_core.log import warn_once
 from botanu_core.sdk import grpc_targets
 
-__all__ = ["InstrumentReport", "switch_off", "switch_on"]
+__all__ = ["InstrumentReport", "installed", "plain_name", "switch_off", "switch_on"]
 
 State = Literal["on", "absent", "broken", "skipped", "already on"]
 _GROUP: Final = "opentelemetry_instrumentor"
@@ -53,14 +53,15 @@ _RECORD_CONTENT: Final = {
 # neither gets no `pip install` line: it would be a guess, and a stranger may have registered what is guessed.
 _PUBLISHED: Final = frozenset(
     """aio-pika aiohttp-client aiohttp-server aiokafka aiopg asyncclick asyncio asyncpg aws-lambda botocore cassandra
-    celery click confluent-kafka crewai django elasticsearch exceptions falcon fastapi flask google-genai httpx jinja2
-    langchain logging mysql mysqlclient ollama pika psycopg psycopg2 pymemcache pymongo pymssql pymysql pyramid redis
-    remoulade requests sqlalchemy sqlite3 starlette structlog system-metrics threading tornado tortoiseorm urllib
-    urllib3""".split()  # noqa: SIM905 - fifty lines otherwise
+    celery click cohere confluent-kafka crewai django elasticsearch exceptions falcon fastapi flask google-genai
+    groq httpx jinja2 langchain logging mistralai mysql mysqlclient ollama pika psycopg psycopg2 pymemcache
+    pymongo pymssql pymysql pyramid redis remoulade requests sqlalchemy sqlite3 starlette structlog
+    system-metrics threading tornado tortoiseorm urllib urllib3""".split()  # noqa: SIM905 - fifty lines otherwise
 )
 _PUBLISHED_AS: Final = {
     "aiobotocore": "botocore",
     "anthropic": "genai-anthropic",
+    "bedrock": "genai-bedrock",
     "boto3": "boto3sqs",
     "google-cloud-aiplatform": "vertexai",
     "grpc-aio-client": "grpc",
@@ -111,16 +112,16 @@ def switch_on(wanted: str | Collection[str], skip: Collection[str] = ()) -> list
         One report for each that is installed and asked for, then one for each name that is not installed. Two
         distributions may share a name; each has its report.
     """
-    names = {_plain(name): name for name in ([wanted] if isinstance(wanted, str) else wanted)}
+    names = {plain_name(name): name for name in ([wanted] if isinstance(wanted, str) else wanted)}
     if not names.keys() - {"none"}:
         return []
     reasons = _left_alone(names, skip)
-    points = _installed()
-    chosen = [point for point in points if "all" in names or _plain(point.name) in names]
+    points = installed()
+    chosen = [point for point in points if "all" in names or plain_name(point.name) in names]
     withheld: dict[str, str] = {}
     reports = [_skipped(point, reasons) or _start(point, withheld) for point in chosen]
     _release({name: off for name, off in withheld.items() if not any(name in report.withheld for report in reports)})
-    there = {_plain(point.name) for point in points} | {"all", "none"}
+    there = {plain_name(point.name) for point in points} | {"all", "none"}
     absent = [_not_installed(name, points) for plain, name in names.items() if plain not in there]
     return reports + absent
 
@@ -147,15 +148,17 @@ def switch_off(reports: Iterable[InstrumentReport]) -> None:
 def _stop(report: InstrumentReport) -> None:
     if not getattr(report.instrumentor, "is_instrumented_by_opentelemetry", True):
         return  # somebody was quicker
-    if _plain(report.name) == "logging" and not _is_top_record_factory():
+    if getattr(report.instrumentor, "taken_over", False):
+        return  # by an instrumentor of `botanu_genai`, which switches it off itself
+    if plain_name(report.name) == "logging" and not _is_top_record_factory():
         # It would put back the factory from before it, and lose the one that was set after it.
         warn_once("instrument.off.logging", "the logging instrumentor stays on: a record factory was set over it")
         return
     report.instrumentor.uninstrument()
-    grpc_targets.take_away(_plain(report.name))
+    grpc_targets.take_away(plain_name(report.name))
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """One spelling for `Aiohttp_Client`, `aiohttp-client` and `opentelemetry-instrumentation-aiohttp-client`."""
     return re.sub(r"[-_.\s]+", "-", name.strip().lower()).removeprefix("opentelemetry-instrumentation-")
 
@@ -163,19 +166,20 @@ def _plain(name: str) -> str:
 def _left_alone(names: Collection[str], skip: Collection[str]) -> dict[str, str]:
     """Plain name to the reason why it is not switched on; ``*`` stands for all."""
     reasons = {name: f"{reason}; name it to have it" for name, reason in _ONLY_WHEN_NAMED.items() if name not in names}
-    reasons |= {_plain(name): "in skip_instruments" for name in ([skip] if isinstance(skip, str) else skip)}
+    reasons |= {plain_name(name): "in skip_instruments" for name in ([skip] if isinstance(skip, str) else skip)}
     return reasons | {
-        _plain(name): f"in {_DISABLED}" for name in os.environ.get(_DISABLED, "").split(",") if name.strip()
+        plain_name(name): f"in {_DISABLED}" for name in os.environ.get(_DISABLED, "").split(",") if name.strip()
     }
 
 
-def _installed() -> list[EntryPoint]:
+def installed() -> list[EntryPoint]:
+    """All instrumentors there are, by name."""
     try:
         found = list(entry_points(group=_GROUP))
     except Exception:
         # One distribution with a broken entry_points.txt makes that fail for all of them.
         found = [point for dist in distributions() for point in _entry_points_of(dist)]
-    return sorted(found, key=lambda point: (_plain(point.name), point.value))
+    return sorted(found, key=lambda point: (plain_name(point.name), point.value))
 
 
 def _entry_points_of(dist: Any) -> list[EntryPoint]:
@@ -186,7 +190,7 @@ def _entry_points_of(dist: Any) -> list[EntryPoint]:
 
 
 def _skipped(point: EntryPoint, reasons: dict[str, str]) -> InstrumentReport | None:
-    reason = reasons.get("*") or reasons.get(_plain(point.name))
+    reason = reasons.get("*") or reasons.get(plain_name(point.name))
     return InstrumentReport(point.name, "skipped", reason) if reason else None
 
 
@@ -199,7 +203,7 @@ def _start(point: EntryPoint, withheld: dict[str, str]) -> InstrumentReport:
         if getattr(instrumentor, "is_instrumented_by_opentelemetry", False):
             return InstrumentReport(point.name, "already on", "it was on before, and is left as it is")
         content = _withhold(point, withheld)
-        _instrument(instrumentor, _plain(point.name))
+        _instrument(instrumentor, plain_name(point.name))
         if not getattr(instrumentor, "is_instrumented_by_opentelemetry", True):
             return InstrumentReport(point.name, "broken", "it did not switch on and raised nothing")
         return InstrumentReport(point.name, "on", _description(point, content), instrumentor, content)
@@ -265,9 +269,9 @@ def _description(point: EntryPoint, withheld: dict[str, str]) -> str:
 
 
 def _not_installed(name: str, points: Iterable[EntryPoint]) -> InstrumentReport:
-    plain = _plain(name)
+    plain = plain_name(name)
     published = _PUBLISHED_AS.get(plain, plain if plain in _PUBLISHED else "")
-    close = difflib.get_close_matches(plain, [*(_plain(point.name) for point in points), *_PUBLISHED], 1)
+    close = difflib.get_close_matches(plain, [*(plain_name(point.name) for point in points), *_PUBLISHED], 1)
     if plain in _MIDDLEWARE:
         detail = f"has no switch: use {_MIDDLEWARE[plain]} of opentelemetry-instrumentation-{plain} by hand"
     elif published:

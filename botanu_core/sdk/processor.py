@@ -38,11 +38,15 @@ class LedgerProcessor(SpanProcessor):
         if not self.active:
             return
         try:
+            scope = _scope_of(span)
+            if scope == _OURS and not open_spans:
+                return  # as the span of a request, mostly: inside of no call
             parent = getattr(span, "parent", None)
             parent_id = parent.span_id if parent is not None else 0
-            scope, attributes = _scope_of(span), attributes_of(span)
-            if scope != _OURS and (scope in KNOWN_SCOPES or looks_billable(getattr(span, "name", ""), attributes)):
-                run, step = current_run(parent_context), attributes.get(sc.STEP)
+            if scope != _OURS and (
+                scope in KNOWN_SCOPES or looks_billable(getattr(span, "name", ""), attributes_of(span))
+            ):
+                run, step = current_run(parent_context), attributes_of(span).get(sc.STEP)
                 call = billing.open_call(run, span.get_span_context().span_id, parent_id, step, scope)
                 if scope in HANDLER_SCOPES:
                     billing.also_seen(call, scope)
@@ -62,7 +66,7 @@ class LedgerProcessor(SpanProcessor):
             self._ended(span)
 
     def _ended(self, span: Any) -> None:
-        if not self.active:
+        if not self.active or (not open_spans and _scope_of(span) == _OURS):
             return
         try:
             span_context = span.get_span_context()

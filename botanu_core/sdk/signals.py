@@ -5,6 +5,7 @@ which is never made global: nobody else's metrics or log records leave through i
 """
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -58,6 +59,7 @@ class Signals:
         logger_provider: Ours, or `None` for the application's.
         spans: Our batching of spans, where they leave through us.
         events: Our batching of events, likewise.
+        also: Further ways out for spans, beside the one that `enable()` has set up.
     """
 
     outlets: dict[Signal, Outlet] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class Signals:
     logger_provider: LoggerProvider | None = None
     spans: CountedBatch | None = None
     events: CountedEvents | None = None
+    also: list[CountedBatch] = field(default_factory=list)
 
     @classmethod
     def set_up(cls, config: BotanuConfig, ground: Ground) -> "Signals":
@@ -84,12 +87,14 @@ class Signals:
 
     def flush(self, timeout_s: float) -> bool:
         """Send what is waiting now, all within `timeout_s`; whether it was all handed over in time."""
-        waiting: list[Any] = [each for each in (self.events, self.spans, self._meter_provider) if each is not None]
+        ours = self.events, self.spans, self._meter_provider, *self.also
+        waiting: list[Any] = [each for each in ours if each is not None]
         return within(lambda: [each.force_flush() for each in waiting].count(False) == 0, timeout_s)
 
     def shut_down(self, timeout_s: float) -> None:
         """Send what is left, and stop, all within `timeout_s`."""
-        shut_all((each for each in (self.events, self.spans) if each is not None), self._meter_provider, timeout_s)
+        ours = self.events, self.spans, *self.also
+        shut_all((each for each in ours if each is not None), self._meter_provider, timeout_s)
 
     @property
     def _meter_provider(self) -> Any:
@@ -142,6 +147,19 @@ class Signals:
             self.logger_provider = LoggerProvider(resource, shutdown_on_exit=False)
             self.logger_provider.add_log_record_processor(self.events)
 
+    def also_to(self, config: BotanuConfig, ground: Ground) -> None:
+        """Send spans to the endpoint of `config` as well; twice counts once."""
+        endpoint = config.endpoint_for("traces")
+        if any(each.outlet.endpoint == endpoint for each in self.also):
+            return
+        making = partial(
+            make, config.otlp_protocol, "traces", endpoint, config.headers_for(endpoint), standard_headers=False
+        )
+        batch = CountedBatch(Outlet("traces", endpoint, making), config)
+        self.also.append(batch)
+        grounds.add(ground, batch)
+        self.lines["traces"] += f", and OTLP to {batch.outlet.endpoint}"
+
     def forget_spans(self, timeout_s: float) -> None:
         """End our way out for spans; the application has brought its own."""
         if self.spans is not None:
@@ -156,4 +174,12 @@ class Signals:
             outlet = self.outlets.get(signal)
             if outlet is not None and (count := outlet.lost()):
                 found[signal] = count
+        if further := sum(each.outlet.lost() for each in self.also):
+            found["traces"] = found.get("traces", 0) + further
         return found
+
+    def collectors(self, signals: Iterable[Signal]) -> list[str]:
+        """Where these go: each collector once."""
+        outlets = [self.outlets[signal] for signal in signals if signal in self.outlets]
+        outlets += [each.outlet for each in self.also if each.outlet.lost()]
+        return list(dict.fromkeys(outlet.collector for outlet in outlets))

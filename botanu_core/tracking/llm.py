@@ -16,9 +16,10 @@ from botanu_core.model.report import Reported, tier_context
 from botanu_core.model.usage import Usage, count_of, usage_of
 from botanu_core.model.vocabulary import ModelOperation, provider_name
 from botanu_core.pricing import UnpricedModel
-from botanu_core.privacy.content import capture_decided, safe_text
+from botanu_core.privacy.content import safe_text
 from botanu_core.runtime import billing, guard, telemetry
 from botanu_core.runtime.current import span_in
+from botanu_core.tracking.capture import may_capture
 from botanu_core.tracking.tracker import MAX_INT, Tracker, items_of, plain
 
 __all__ = ["LLMTracker", "track_llm_call"]
@@ -26,6 +27,7 @@ __all__ = ["LLMTracker", "track_llm_call"]
 _MAX_STOP_CHARS: Final = 128
 _NOTHING_REPORTED: Final = Reported()
 _NOTHING: Final[Mapping[str, Any]] = {}
+_OF_INPUT: Final = (sc.EVAL_INPUT_CONTENT, sc.GEN_AI_INPUT_MESSAGES)
 # What the caller reported, as reported; the `gen_ai.usage` counts beside it are made comparable.
 _AS_REPORTED: Final = {
     "cached_tokens": sc.USAGE_CACHED_TOKENS,
@@ -118,9 +120,9 @@ class LLMTracker(Tracker):
             raw: The same in the response's own words, for `explain`.
             cached_as: The reporter's word for cache reads: ``cached_tokens`` or ``cache_read_tokens``.
         """
-        before = self._response
-        usage = before.usage.updated(told.usage)
-        self._response = Reported(usage, told.context or before.context, told.cost_usd or before.cost_usd)
+        if self._response is not _NOTHING_REPORTED:
+            told = told.after(self._response)
+        self._response, usage = told, told.usage
         self._raw = {**self._raw, **raw}
         if usage.cache_read_tokens is not None:
             self._late[_AS_REPORTED[cached_as]] = usage.cache_read_tokens
@@ -271,17 +273,18 @@ class LLMTracker(Tracker):
     @property
     def captures(self) -> bool:
         """Whether content may be captured at all: what is not, need not be put together."""
-        return settings.current().content_capture_rate > 0.0
+        known = settings.current()
+        return bool(known.content_capture_rate or known.content_capture_rates)
 
     def _capture(self, key: str, text: Any, max_chars: int | None) -> Self:
         known = settings.current()
-        is_wanted = known.capture_input if key == sc.EVAL_INPUT_CONTENT else known.capture_output
-        if not is_wanted or text is None or not (known.content_capture_rate or known.content_capture_rates):
+        is_wanted = known.capture_input if key in _OF_INPUT else known.capture_output
+        if not is_wanted or text is None or not self.captures:
             return self
         try:
             if self._capturing is None:
                 run = self._run
-                self._capturing = self._may_capture(known.capture_rate(run.workflow if run is not None else None))
+                self._capturing = may_capture(run, known)
             if self._capturing:
                 limit = known.max_content_chars
                 if type(max_chars) is int and 0 < max_chars < limit:
@@ -298,12 +301,6 @@ class LLMTracker(Tracker):
             span_id = self.span.get_span_context().span_id
             self._call = billing.open_call(self._run, span_id, parent_id, self._step)
             self._call.teller = self
-
-    def _may_capture(self, rate: float) -> bool:
-        run = self._run
-        if run is not None and run.carried.get(sc.CAPTURE) == "off":
-            return False  # said by the adapter that opened the run, here or upstream
-        return capture_decided(run.run_id if run is not None else None, rate)
 
     def _close(self, duration_s: float) -> None:
         if self._call is not None:

@@ -70,9 +70,10 @@ class Tracker:
             if self._ended:
                 warn_once("tracker.reused", "a tracker is for one call: make a new one for the next")
             return self
-        telemetry.noticed()
         context = otel.get_current() if context is None else context
         self._run = current_run(context)
+        if self._run is None:  # else it has looked when it was opened
+            telemetry.noticed()
         stamp = run_attributes(context)
         attributes = {**stamp, **self._attributes} if stamp else self._attributes
         self._started_ns = time.perf_counter_ns()

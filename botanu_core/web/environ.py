@@ -18,6 +18,8 @@ from botanu_core.wire.carrier import from_environ
 
 __all__ = ["EnvironExchange", "bodiless"]
 
+_ASGI_SCOPE: Final = "asgi.scope"  # where a2wsgi keeps it, by which FastAPI and Starlette mount WSGI applications
+
 Environ = MutableMapping[str, Any]
 
 
@@ -47,7 +49,7 @@ class EnvironExchange(Exchange):
             native: Makes the framework's request of it, for the functions that `exclude` holds.
             more: What the framework's exchange is made of besides.
         """
-        if SCOPE_KEY in environ:
+        if SCOPE_KEY in environ or SCOPE_KEY in environ.get(_ASGI_SCOPE, ()):
             return None
         try:
             if options.excludes and is_excluded(options, _path(environ["PATH_INFO"]), lambda: native(environ)):
@@ -65,7 +67,7 @@ class EnvironExchange(Exchange):
         fields = propagation_fields()
         if fields is not _names.fields:
             _names.fields, _names.keys = fields, tuple(_key(each.decode("latin-1")) for each in fields)
-        if not any(key in self.environ for key in _names.keys):
+        if self.environ.keys().isdisjoint(_names.keys):
             return context
         try:
             return propagate.extract(self.environ, context, _GETTER)

@@ -5,6 +5,7 @@ what it sees: the status, exceptions, the last byte, the end. What follows from 
 """
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, ClassVar, Final
 from uuid import UUID
@@ -28,7 +29,7 @@ __all__ = ["Exchange", "is_excluded", "is_preflight"]
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
 
 
-class Exchange:
+class Exchange(ABC):
     """A request and its response. All state of a request is here: an adapter itself holds none.
 
     A framework's own exchange says how its request looks (`native`), which route served it (`route`), and what is
@@ -99,13 +100,13 @@ class Exchange:
 
     # --- what a framework says ----------------------------------------------------------------------------------
 
+    @abstractmethod
     def native(self) -> object:
         """The framework's request, for the application's functions. Its body must not be reachable through it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def route(self) -> str | None:
         """The template of the route that served the request; `None` where there is none, or not yet."""
-        raise NotImplementedError
 
     def extracted(self) -> Context:
         """The current context with what the global propagator reads off the request."""

@@ -9,6 +9,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import botanu
+from tests.adapters.outbound import INSTRUMENTORS, SAMPLERS
 from tests.support.servers import Mirror, Seen, Server
 
 OUTSIDE = "api.provider.example"
@@ -57,3 +58,21 @@ def outside_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
         return real("127.0.0.1" if name in names else host, *rest, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+@pytest.fixture(params=SAMPLERS)
+def switch_on(
+    request: pytest.FixtureRequest, sdk: Callable[..., InMemorySpanExporter], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., InMemorySpanExporter]:
+    """Botanu with every stock instrumentor, under a sampler that keeps all or nothing."""
+    for signal in ("METRICS", "LOGS"):
+        monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "")
+
+    def on(**settings: Any) -> InMemorySpanExporter:
+        exporter = sdk(SAMPLERS[request.param])
+        report = botanu.enable(instrument=INSTRUMENTORS, **settings)
+        assert {each.state for each in report.instruments} == {"on"}, str(report)
+        return exporter
+
+    return on

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO
 
@@ -19,7 +19,7 @@ from demo.receiver import Receiver
 from tests.adapters.harness import RUN_HEADER
 from tests.support.script import environment
 
-__all__ = ["Service", "check_crowd_on_server", "check_leavers_on_server", "served"]
+__all__ = ["Service", "check_crowd_on_server", "served"]
 
 STATUS = "botanu.outcome.status"
 PATIENCE_S = 30.0
@@ -87,9 +87,10 @@ def served(command: Sequence[str], receiver: Receiver, **variables: str) -> Iter
 def check_crowd_on_server(
     command: Sequence[str], receiver: Receiver, *, runs_exit_handlers: bool = True, **variables: str
 ) -> None:
-    """A hundred mixed requests at once: page, header and spans agree, and all of it arrives when the server stops.
+    """Clients that leave, then a hundred mixed requests at once: all of it has arrived when the server has stopped.
 
-    Where the server ends without Python's exit handlers, it is stopped when all has arrived.
+    Who closes the socket in the middle of a stream, politely or not, has cancelled a run. Of the hundred, page, header
+    and spans agree. Where the server ends without Python's exit handlers, it is stopped when all has arrived.
     """
     given = {number: new_run_id() for number in range(0, 100, 2)}
 
@@ -98,12 +99,18 @@ def check_crowd_on_server(
         return service.get(_KINDS[number % len(_KINDS)].format(f"t{number}"), **headers)
 
     with served(command, receiver, **variables) as service:
+        for reset in (False, True, False):
+            service.leave("/endless", after=b"\n", reset=reset)
+        assert service.get("/plain")[0] == 200
+        assert receiver.wait_for(lambda seen: len(_own(seen)) >= 4, PATIENCE_S)
+        leavers = _own(receiver)
         with ThreadPoolExecutor(100) as pool:
             answers = list(pool.map(ask, range(100)))
-        arrived = runs_exit_handlers or receiver.wait_for(lambda seen: len(_ends(seen)) == 100, PATIENCE_S)
+        arrived = runs_exit_handlers or receiver.wait_for(lambda seen: len(_own(seen)) == 104, PATIENCE_S)
         said = service.stop()
     assert arrived, said
-    own = {str(span.attributes["botanu.run_id"]): span.attributes for span in receiver.spans() if span.kind == "SERVER"}
+    assert sorted(str(each.get(STATUS)) for each in leavers.values()) == ["canceled"] * 3 + ["success"]
+    own = {run_id: attributes for run_id, attributes in _own(receiver).items() if run_id not in leavers}
     assert len(own) == 100, said
     assert set(given.values()) <= set(own)
     statuses = [(200, 200, 200, 404, 500)[number % 5] for number in range(100)]
@@ -121,17 +128,8 @@ def check_crowd_on_server(
     assert "Failed to detach" not in said
 
 
-def check_leavers_on_server(command: Sequence[str], receiver: Receiver, **variables: str) -> None:
-    """Clients that close their socket in the middle of a stream, politely or not: each run is canceled, and ends."""
-    with served(command, receiver, **variables) as service:
-        for reset in (False, True, False):
-            service.leave("/endless", after=b"\n", reset=reset)
-        assert service.get("/plain")[0] == 200
-        arrived = receiver.wait_for(lambda seen: len(_ends(seen)) >= 4, PATIENCE_S)
-        said = service.stop()
-    assert arrived, said
-    assert sorted(_ends(receiver)) == ["canceled"] * 3 + ["success"]
-
-
-def _ends(receiver: Receiver) -> list[object]:
-    return [span.attributes.get(STATUS) for span in receiver.spans() if span.kind == "SERVER"]
+def _own(receiver: Receiver) -> dict[str, Mapping[str, object]]:
+    """What stands on the server span of each run."""
+    return {
+        str(span.attributes["botanu.run_id"]): span.attributes for span in receiver.spans() if span.kind == "SERVER"
+    }

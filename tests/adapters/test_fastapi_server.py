@@ -21,7 +21,7 @@ from tests.adapters.harness import RUN
 from tests.support.servers import Server, raw_request
 
 STATUS = "botanu.outcome.status"
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 class Ended(SpanProcessor):

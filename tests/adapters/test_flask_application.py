@@ -16,6 +16,7 @@ from flask import (
     request,
 )
 from flask.views import MethodView, View
+from greenlet import GreenletExit
 
 import botanu
 from botanu_flask import BotanuFlask
@@ -182,7 +183,12 @@ class TestErrors:
 
     @pytest.mark.parametrize(
         ("error", "expected"),
-        [(SystemExit(0), "success"), (SystemExit(1), "failed"), (KeyboardInterrupt(), "canceled")],
+        [
+            (SystemExit(0), "success"),
+            (SystemExit(1), "failed"),
+            (KeyboardInterrupt(), "canceled"),
+            (GreenletExit(), "canceled"),
+        ],
     )
     def test_what_ends_a_worker_passes(self, app, exported, error, expected):
         """gunicorn ends a worker that takes too long by `SystemExit`; the run says so, and the worker ends."""

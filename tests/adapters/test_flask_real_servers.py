@@ -1,5 +1,7 @@
 """gunicorn's workers, waitress and Werkzeug's development server, each in processes of its own, over real sockets."""
 
+import contextlib
+import http.client
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,7 +10,6 @@ from tests.adapters.served import (
     PATIENCE_S,
     STATUS,
     check_crowd_on_server,
-    check_leavers_on_server,
     served,
 )
 
@@ -30,17 +31,11 @@ def some(*names):
 
 @some()
 def test_a_hundred_mixed_requests_at_once(command, receiver):
-    """They keep apart, and what they leave arrives when the server is told to stop."""
+    """They keep apart, who leaves has cancelled a run, and what they leave arrives when the server is told to stop."""
     check_crowd_on_server(command, receiver)
 
 
-@some()
-def test_clients_that_leave(command, receiver):
-    """The server closes the body it cannot send: each run ends, canceled."""
-    check_leavers_on_server(command, receiver)
-
-
-@some("gunicorn sync", "gunicorn gevent", "waitress", "werkzeug")
+@some("gunicorn gevent", "waitress")
 def test_files(command, receiver):
     """Sent by the server itself where it does so; the run ends with them."""
     with served(command, receiver) as service:
@@ -51,6 +46,19 @@ def test_files(command, receiver):
     assert (status, '"""`PAGES` on Flask' in body) == (200, True)
     (span,) = [span for span in receiver.spans() if span.kind == "SERVER"]
     assert (span.attributes["botanu.run_id"], span.attributes[STATUS]) == (run_id, "success")
+
+
+def test_a_worker_that_is_aborted(receiver):
+    """gunicorn's way to end one that takes too long: the run has failed and arrives, and the next worker serves."""
+    with served(SERVERS["gunicorn sync, preloaded"], receiver) as service:
+        with contextlib.suppress(http.client.HTTPException):  # as gunicorn's releases have it: 500, or nothing
+            assert service.get("/abort")[0] == 500
+        assert service.get("/plain")[0] == 200
+        arrived = receiver.wait_for(lambda seen: len(seen.spans()) >= 2, PATIENCE_S)
+        said = service.stop()
+    assert arrived, said
+    told = {span.attributes["url.path"]: span.attributes for span in receiver.spans() if span.kind == "SERVER"}
+    assert (told["/abort"][STATUS], told["/abort"]["error.type"]) == ("failed", "SystemExit")
 
 
 def test_greenlets_carry_the_run(receiver):

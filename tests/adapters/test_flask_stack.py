@@ -1,18 +1,23 @@
 """Among other middleware, and beside OpenTelemetry's instrumentations of Flask and WSGI."""
 
 import pytest
+from a2wsgi import WSGIMiddleware
 from flask import Flask, Response, stream_with_context
 from opentelemetry import baggage, context, trace
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind
+from werkzeug.debug import DebuggedApplication
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.lint import LintMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.test import Client
 
 import botanu
+from botanu_fastapi import BotanuMiddleware as AsgiMiddleware
 from botanu_flask import BotanuFlask, BotanuMiddleware
+from tests.adapters.asgi import AsgiHarness
 from tests.adapters.harness import RUN, RUN_HEADER, Call, baggage_of, own_span
 from tests.adapters.wsgi import WsgiHarness, environ_of
 
@@ -169,6 +174,33 @@ class TestOtherMiddleware:
         answer = WsgiHarness(exported, outer).send(Call(path="/hand/page/7"))
         assert own_span(answer.spans).attributes[STATUS] == "success"
         assert answer.body == answer.run_id
+
+    @pytest.mark.parametrize("path", ["/page/7", "/stream"])
+    def test_inside_of_an_asgi_application(self, exported, path):
+        """With ours around both: the outer one leads, the inner one steps aside, and there is one run."""
+        inner = application()
+        BotanuFlask(inner)
+        answer = AsgiHarness(exported, AsgiMiddleware(WSGIMiddleware(inner))).send(
+            Call(path=path, headers=[baggage_of(run_id=RUN)])
+        )
+        span = own_span(answer.spans)
+        assert (answer.run_id, span.attributes["botanu.run_id"], span.attributes[STATUS]) == (RUN, RUN, "success")
+        assert set(answer.body.split()) == {RUN}
+
+    def test_under_werkzeugs_debugger(self, exported):
+        """It keeps Flask's context for its console: the run is over all the same, and does not end a second time."""
+        app = application()
+        app.config["PROPAGATE_EXCEPTIONS"] = True
+        BotanuFlask(app)
+        debugged = DebuggedApplication(app, evalex=True, pin_security=False)
+        client = Client(debugged)
+        assert client.get("/fail", base_url="http://127.0.0.1").status_code == 500
+        span = own_span(exported.get_finished_spans())
+        assert (span.attributes[STATUS], [event.name for event in span.events]) == ("failed", ["exception"])
+        query = {"__debugger__": "yes", "cmd": "1 + 1", "frm": str(max(debugged.frames)), "s": debugged.secret}
+        assert "2" in client.get("/fail", base_url="http://127.0.0.1", query_string=query).text
+        assert [own_span(exported.get_finished_spans())] == [span]
+        assert botanu.get_run_id() is None
 
     def test_behind_a_proxy(self, exported):
         """`ProxyFix` inside tells Flask of the client; whose run is taken was decided by the connection before it."""

@@ -272,7 +272,7 @@ class TestTwoServices:
         assert (told["run_id"], told["workflow"]) == (run_id, "Customer Support")
         assert told["customer_id"] == "acme & söhne"
         assert "Customer%20Support" in told["baggage"][0]
-        assert receiver.wait_for(lambda them: any(span.kind == "SERVER" for span in them.spans()), 5)
+        assert receiver.wait_for(lambda them: any(span.kind == "SERVER" for span in them.spans()), 30)
         theirs = receiver.spans()
         ours = [span for span in exporter.get_finished_spans() if span.attributes.get("botanu.run_id") == run_id]
         assert {span.attributes["botanu.run_id"] for span in theirs} == {run_id}

@@ -1,5 +1,6 @@
 """`PAGES` on Flask, for WSGI servers in processes of their own; ``python -m tests.adapters.wsgi_service FD`` serves."""
 
+import os
 import signal
 import socket
 import sys
@@ -19,6 +20,7 @@ def create_app() -> Flask:
     made: Any = flask_sync(None).app
     made.add_url_rule("/green", view_func=_green)
     made.add_url_rule("/file", view_func=_file)
+    made.add_url_rule("/abort", view_func=_abort)
     return made  # type: ignore[no-any-return]
 
 
@@ -29,6 +31,12 @@ def _green() -> str:
     found = gevent.spawn(botanu.bind(botanu.get_run_id))
     gevent.sleep(0)
     return str(found.get())
+
+
+def _abort() -> str:
+    """Gets what gunicorn sends to a worker that takes too long."""
+    os.kill(os.getpid(), signal.SIGABRT)
+    return "still here"
 
 
 def _file() -> Any:

@@ -207,7 +207,7 @@ class TestLeaving:
                     await call
 
         asyncio.run(leave())
-        assert provider.invoice.wait_for(len, timeout=10)
+        assert provider.invoice.wait_for(len, timeout=30)
         row = only_row(provider)
         assert (row.status, row.input_tokens, row.output_tokens) == ("canceled", 0, 0)
 
@@ -218,7 +218,7 @@ class TestLeaving:
         )
         assert next(chunk for chunk in stream if chunk.choices[0].delta.content)
         stream.close()
-        assert provider.invoice.wait_for(len, timeout=10)
+        assert provider.invoice.wait_for(len, timeout=30)
         whole = gpt.chat.completions.create(model="gpt-4.1-mini", messages=QUESTION, stream=True)
         list(whole)
         left, full = provider.invoice.rows()

@@ -1,7 +1,7 @@
 """The user's own documents, cut into their Python blocks and tables.
 
-`seeds/` holds them as they came. Two have lost their line breaks and indentation (``000``, ``004``): their blocks are
-restored by hand in ``*.blocks.md``, and a test holds these against the document, word for word.
+`seeds/` holds them as they came. Three have lost line breaks or indentation (``000``, ``003``, ``004``): their
+blocks are restored by hand in ``*.blocks.md``, and a test holds these against the document, word for word.
 """
 
 import ast
@@ -95,6 +95,11 @@ _KINDS: Mapping[str, str] = {
     "get_current_span()": "context",
     "Entry service": "entry",
     "Every other service": "entry",
+    "Setting up tracing": "tracekit",
+    "Setting up tracing manually": "tracekit",
+    "Activation": "tracekit",
+    "Uninstrument": "tracekit",
+    "Full Example": "tracekit",
 }
 
 

@@ -160,10 +160,12 @@ def test_all_that_arrives_is_documented_with_its_type(service, receiver):
     written += [pair for point in receiver.points() for pair in point.attributes.items()]
     assert not undocumented(written)
 
-    # All but what only requests, tasks, LangChain, retries of whole runs, runs from elsewhere and the user bring.
+    # All but what requests, tasks, LangChain, model clients, retries of runs, runs from elsewhere and users bring.
     elsewhere = ("http.", "url.", "botanu.attempt", "botanu.run.joined", "botanu.<key>")
     elsewhere += ("botanu.task.", "botanu.run.tasks_published", "botanu.outcome.expected", "messaging.message.id")
     elsewhere += ("gen_ai.agent.", "gen_ai.workflow.", "gen_ai.data_source.")
+    elsewhere += ("gen_ai.prompt.", "gen_ai.completion.", "gen_ai.openai.", "gen_ai.bedrock.", "botanu.messages.")
+    elsewhere += ("gen_ai.system_instructions",)  # these: tests/model_clients
     prefixes = {_stem(name) for name in TYPES if not name.startswith(elsewhere)}
     assert {name for name in prefixes if not any(key.startswith(name) for key, _ in written)} == set()
 

@@ -21,7 +21,7 @@ STACKS = [
     "openllmetry langchain",
     "openinference langchain + otel openai",
     "openllmetry langchain + openllmetry openai",
-    "openinference langchain + openllmetry langchain",
+    "openinference langchain + openllmetry langchain + otel openai",
 ]
 CALLS = {"batch": 3, "graph": 2, "agraph": 2, "graph stream": 2}
 
@@ -31,7 +31,6 @@ def observe(stack, order):
         ended = script.run(
             "import warnings; warnings.resetwarnings(); warnings.simplefilter('ignore')\n"
             "from tests.langchain_calls.beside import main; main()",
-            within_s=120,
             BESIDE=stack,
             ORDER=order,
             PROVIDER_URL=provider.openai_url,

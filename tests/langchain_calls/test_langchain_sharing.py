@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
 from langchain_core.caches import InMemoryCache
@@ -98,7 +99,7 @@ def test_sixteen_threads_and_a_hundred_tasks_keep_their_runs_apart(seen, handler
 
 
 def test_a_chain_in_a_chain_a_thousand_deep(seen, handler):
-    ids = [f"00000000-0000-7000-8000-{number:012d}" for number in range(1001)]
+    ids = [UUID(f"00000000-0000-7000-8000-{number:012d}") for number in range(1001)]
     with botanu.event(workflow="deep"):
         for parent, own in zip([None, *ids], ids, strict=False):
             handler.on_chain_start(None, {}, run_id=own, parent_run_id=parent, name="deeper")
@@ -134,7 +135,7 @@ def test_an_exception_in_the_handler_changes_nothing_and_is_said_once(seen, capl
     ],
 )
 def test_a_response_without_anything_is_a_call_of_unknown_usage(response, seen, handler):
-    key = "01a1fe20-b952-7c8d-bae4-9c85cad999d1"
+    key = UUID("01a1fe20-b952-7c8d-bae4-9c85cad999d1")
     with botanu.event(workflow="w"):
         handler.on_llm_start(None, ["x"], run_id=key, name=None, metadata=None)
         handler.on_llm_end(response, run_id=key)
@@ -209,6 +210,14 @@ def test_what_was_said_is_captured_scrubbed_and_in_pairs_and_only_if_wanted(is_o
     if is_on:
         assert '"role"' in attributes["gen_ai.input.messages"]
         assert "assistant" in attributes["gen_ai.output.messages"]
+
+
+@pytest.mark.parametrize(("workflow", "is_captured"), [("Audited", True), ("w", False)])
+def test_a_workflow_may_have_a_rate_of_its_own(workflow, is_captured, gpt, switch_on, handler):
+    seen = switch_on(content_capture_rates={"Audited": 1.0})
+    with botanu.event(workflow=workflow):
+        gpt().invoke("x", {"callbacks": [handler]})
+    assert ("gen_ai.input.messages" in seen.span("chat").attributes) is is_captured
 
 
 def test_a_handler_may_be_told_to_capture_nothing(gpt, switch_on):

@@ -82,7 +82,6 @@ def observe(client: str, stack: str) -> Observed:
     with Receiver() as receiver, Provider() as provider:
         ended = script.run(
             "from tests.ledger_matrix.calling import main; main()",
-            within_s=120,
             CLIENT=client,
             STACK=stack,
             PROVIDER_URL=provider.url,

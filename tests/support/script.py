@@ -29,7 +29,7 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")])), **variables}
 
 
-def run(source: str, *options: str, within_s: float = 30, **variables: str) -> Ended:
+def run(source: str, *options: str, within_s: float = 120, **variables: str) -> Ended:
     """Run `source`, with interpreter options besides ``-W error`` and with environment variables."""
     done = subprocess.run(
         [sys.executable, "-W", "error", *options, "-c", textwrap.dedent(source)],

@@ -19,7 +19,7 @@ import uvicorn
 __all__ = ["Mirror", "Seen", "Server", "child", "raw_request"]
 
 ROOT = Path(__file__).parents[2]
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 
 
 class Server:
@@ -121,6 +121,7 @@ def child(module: str, *arguments: str, **environment: str) -> Iterator[dict[str
     try:
         assert process.stdout is not None
         if not select.select([process.stdout], [], [], _PATIENCE_S)[0]:
+            process.kill()
             raise TimeoutError(f"{module} did not start")
         line = process.stdout.readline()
         if not line:

@@ -199,7 +199,7 @@ def test_each_item_asked_for_by_another_task(named, one):
         generator = numbers(3)
         items = [await asyncio.create_task(anext(generator)) for _ in range(3)]
         with pytest.raises(StopAsyncIteration):
-            await asyncio.ensure_future(asyncio.wait_for(anext(generator), 5))
+            await asyncio.ensure_future(asyncio.wait_for(anext(generator), 30))
         return items
 
     items = asyncio.run(main())

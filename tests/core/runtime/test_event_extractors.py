@@ -126,7 +126,9 @@ def test_what_an_id_may_be(value, written):
             assert run.event_id == written
 
 
-@pytest.mark.parametrize("value", ["", "x" * 257, "a\nb", "a\x00b", "\ud800", object()], ids=repr)
+@pytest.mark.parametrize(
+    "value", ["", "x" * 257, "a\nb", "a\x00b", "\ud800", pytest.param(object(), id="object")], ids=repr
+)
 def test_what_is_no_id_is_left_out(value, named, warnings_said):
     """An id that is empty, too long, unprintable, or an object without a text of its own, is absent."""
 

@@ -192,7 +192,7 @@ def test_coroutines_sent_to_the_loop_of_another_thread():
 
     try:
         with botanu.event("W") as run:
-            assert asyncio.run_coroutine_threadsafe(child(), loop).result(timeout=10) == run.run_id
+            assert asyncio.run_coroutine_threadsafe(child(), loop).result(timeout=30) == run.run_id
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -63,7 +63,7 @@ def arrived(receiver, workflow: str) -> bool:
             for found in (receiver.spans(), receiver.events())
         )
 
-    return receiver.wait_for(both, 10)
+    return receiver.wait_for(both, 30)
 
 
 class Ears(logging.Handler):
@@ -190,9 +190,9 @@ def test_a_short_outage_loses_nothing(receiver, ears):
     receiver.answer(503)
     botanu.enable(instrument="none", otlp_endpoint=receiver.endpoint, export_interval_s=0.02)
     runs(3)
-    assert receiver.wait_for(lambda r: r.requests >= 2, 10)
+    assert receiver.wait_for(lambda r: r.requests >= 2, 30)
     receiver.answer(200)
-    assert receiver.wait_for(lambda r: len(r.spans()) == len(r.events()) == 3, 10)
+    assert receiver.wait_for(lambda r: len(r.spans()) == len(r.events()) == 3, 30)
     assert botanu.disable()
     assert ears.heard == []
 

@@ -228,7 +228,7 @@ def test_disable_while_others_open_runs_leaves_nothing_behind(receiver):
             for _ in range(3):
                 botanu.enable(instrument="none", otlp_endpoint=receiver.endpoint, max_queue_size=100_000)
                 requests = receiver.requests
-                assert receiver.wait_for(lambda r, before=requests: r.requests > before, 10)
+                assert receiver.wait_for(lambda r, before=requests: r.requests > before, 30)
                 botanu.disable(timeout_s=10)
         finally:
             done.set()

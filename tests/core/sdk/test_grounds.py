@@ -147,7 +147,7 @@ def test_a_provider_that_comes_after_enable_gets_everything_from_then_on(collect
         provider.resource.attributes["service.name"]
     }
     assert len({span.context.trace_id for span in exporter.get_finished_spans()}) == 1
-    assert collector.wait_for(lambda r: len(r.spans()) == 3, 10)
+    assert collector.wait_for(lambda r: len(r.spans()) == 3, 30)
     assert botanu.disable()
     assert {span.attributes["botanu.workflow"] for span in collector.spans()} == {"early"}
     assert len(collector.events()) == 2

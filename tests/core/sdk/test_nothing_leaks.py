@@ -37,7 +37,7 @@ def everything(receiver):
         with pytest.raises(ValueError, match="no "):
             work()
         botanu.disable()
-        assert receiver.wait_for(lambda it: len(it.spans()) == 3 and it.events() and it.points(), timeout=10)
+        assert receiver.wait_for(lambda it: len(it.spans()) == 3 and it.events() and it.points(), timeout=30)
         return repr((receiver.spans(), receiver.events(), receiver.points()))
 
     return say

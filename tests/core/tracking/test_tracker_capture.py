@@ -190,3 +190,17 @@ def test_where_the_standard_switch_says_no_nothing_is_captured(spans, rate, monk
     rate("1")
     call()
     assert captured(spans) == [set()]
+
+
+@pytest.mark.parametrize(
+    ("variable", "left"),
+    [("BOTANU_CAPTURE_INPUT", "gen_ai.output.messages"), ("BOTANU_CAPTURE_OUTPUT", "gen_ai.input.messages")],
+)
+def test_of_messages_a_half_may_be_left_out(spans, rate, monkeypatch, variable, left):
+    monkeypatch.setenv(variable, "false")
+    rate("1")
+    message = [{"role": "user", "parts": [{"type": "text", "content": "Where is my order?"}]}]
+    with track_llm_call("openai", "m") as tracker:
+        tracker.set_messages(asked=message, answered=message)
+    [span] = spans.get_finished_spans()
+    assert {key for key in span.attributes if key.endswith(".messages")} == {left}

@@ -1,0 +1,162 @@
+"""What an instrumentor costs a call of OpenAI's client: ours beside others, interleaved in one process."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks import ours
+from benchmarks.bench import Bench
+from benchmarks.harness import Contender, ratio
+from benchmarks.providers import Config, bare_span, tracer_provider
+from benchmarks.report import Table, Target, cell
+
+ORDER = 36
+SLOWNESS = 100
+STANDS_ALONE = True  # ratios, taken within a process
+PEERS = (
+    "opentelemetry-instrumentation-genai-openai",
+    "opentelemetry-instrumentation-openai",
+    "openinference-instrumentation-openai",
+)
+DISTRIBUTIONS = ("openai", *PEERS)
+REQUIREMENTS = (f"{Path(__file__).resolve().parents[2]}[genai]", "httpx2", "openai", "rich", *PEERS)
+
+_TITLES = {
+    "ours": "this repository",
+    "ours quiet": "without content",
+    "otel": "OpenTelemetry's alone",
+    "openllmetry": "OpenLLMetry",
+    "openinference": "OpenInference",
+}
+_WHAT = {"chat": "a chat of 2 messages", "long": "a chat of 50 messages", "stream": "a stream of 200 chunks"}
+_LIMITS = {"chat": 1.25, "long": 1.08, "stream": 1.20}
+_CHUNKS = 200
+_SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
+_TWO = [_SYSTEM, {"role": "user", "content": "Say this is a test, please, and be quick about it."}]
+_FIFTY = [_SYSTEM, *({"role": "user", "content": f"And what became of order ORD-{number}?"} for number in range(49))]
+
+
+def table(bench: Bench) -> Table:
+    """Whole calls, in units of the same call without an instrumentor."""
+    samples = bench.samples(__name__, "spans", bench.environment(REQUIREMENTS))
+    found = {way: {who: ratio(samples, f"{way} {who}", f"{way} without") for who in _TITLES} for way in _WHAT}
+    versions = ", ".join(f"{name} {version}" for name, version in bench.versions[__name__].items())
+    return Table(
+        title="Model clients",
+        text=(
+            "OpenAI's client over a transport that answers at once, in units of the same call without an instrumentor. "
+            "All record the messages, but for the second column. Ours also scrubs them, prices the call and enters it "
+            "into the ledger of a run."
+        ),
+        header=("", *_TITLES.values()),
+        rows=[(_WHAT[way], *(cell(found[way][who]) for who in _TITLES)) for way in _WHAT],
+        targets=[Target(_WHAT[way], found[way]["ours"].value, _LIMITS[way]) for way in _WHAT],
+        notes=[
+            f"One process holds them all: {versions}.",
+            "`llm-tracekit` 1.1.1 has no column: on a fresh install its `OpenAIInstrumentor` cannot be imported.",
+        ],
+    )
+
+
+def contenders(config: Config) -> list[Contender]:
+    """Three ways of calling, each without an instrumentor and under each of them."""
+    ours.enable(config)
+    found = [bare_span()]
+    for way, call in _ways().items():
+        found.append(Contender(f"{way} without", call))
+        found += [Contender(f"{way} {who}", call, around) for who, around in _instrumentors(config).items()]
+    return found
+
+
+def _ways() -> dict[str, Callable[[], Any]]:
+    client = _client()
+
+    def chat() -> None:
+        client.chat.completions.create(model="gpt-4o-mini", messages=_TWO)
+
+    def long() -> None:
+        client.chat.completions.create(model="gpt-4o-mini", messages=_FIFTY)
+
+    def stream() -> None:
+        for _ in client.chat.completions.create(model="gpt-4o-mini", messages=_TWO, stream=True):
+            pass
+
+    return {"chat": chat, "long": long, "stream": stream}
+
+
+def _client() -> Any:
+    import httpx2
+    import openai
+
+    usage = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
+    message = {"role": "assistant", "content": "This is a test, as you asked."}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    said = {"id": "chatcmpl-1", "created": 1, "model": "gpt-4o-mini-2024-07-18"}
+    whole = json.dumps(said | {"object": "chat.completion", "choices": [choice], "usage": usage}).encode()
+    deltas: list[tuple[dict[str, str], str | None]] = [({"content": "word "}, None)] * (_CHUNKS - 1)
+    pieces = [
+        said | {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+        for delta, finish in [*deltas, ({}, "stop")]
+    ]
+    streamed = b"".join(b"data: %b\n\n" % json.dumps(piece).encode() for piece in pieces) + b"data: [DONE]\n\n"
+
+    class AtOnce(httpx2.BaseTransport):
+        """Answers without a network."""
+
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            if b'"stream":true' in request.content:
+                return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=streamed)
+            return httpx2.Response(200, headers={"content-type": "application/json"}, content=whole)
+
+    return openai.OpenAI(
+        api_key="k", base_url="http://model/v1", max_retries=0, http_client=httpx2.Client(transport=AtOnce())
+    )
+
+
+def _instrumentors(config: Config) -> dict[str, Callable[[], AbstractContextManager[Any]]]:
+    from openinference.instrumentation.openai import OpenAIInstrumentor as OpenInference
+    from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor as OpenTelemetry
+    from opentelemetry.instrumentation.openai import OpenAIInstrumentor as OpenLLMetry
+
+    from botanu_genai import OpenAIInstrumentor
+
+    others = tracer_provider(config)
+    return {
+        "ours": lambda: _ours(OpenAIInstrumentor(), 1.0),
+        "ours quiet": lambda: _ours(OpenAIInstrumentor(), 0.0),
+        "otel": lambda: _theirs(OpenTelemetry(), others),
+        "openllmetry": lambda: _theirs(OpenLLMetry(), others),
+        "openinference": lambda: _theirs(OpenInference(), others),
+    }
+
+
+@contextmanager
+def _ours(instrumentor: Any, rate: float) -> Iterator[None]:
+    from dataclasses import replace
+
+    import botanu
+    from botanu_core import settings
+
+    before = settings.current()
+    settings.activate(replace(before, content_capture_rate=rate))
+    instrumentor.instrument()
+    try:
+        with botanu.event(workflow="w", event_id="e"):
+            yield
+    finally:
+        instrumentor.uninstrument()
+        settings.activate(before)
+
+
+@contextmanager
+def _theirs(instrumentor: Any, provider: Any) -> Iterator[None]:
+    os.environ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "span_only"
+    instrumentor.instrument(tracer_provider=provider)
+    try:
+        yield
+    finally:
+        instrumentor.uninstrument()
+        del os.environ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"]

@@ -1,0 +1,42 @@
+"""The third door: what an instrumentor of model clients may import, where the spans are made by another library.
+
+Such an instrumentor asks `capturing` when a call begins, and writes nothing on a span that has not gone through
+`Capture.text`. The ledger reads the span when it ends.
+"""
+
+from typing import Any
+
+from botanu_core import semconv
+from botanu_core.errors import ConfigError, MissingExtra
+from botanu_core.log import logger, warn_once
+from botanu_core.privacy.content import cut
+from botanu_core.privacy.scrubber import WITHHELD, default_scrubber
+from botanu_core.runtime.guard import failed
+from botanu_core.tracking.capture import Capture, capturing
+
+__all__ = [
+    "WITHHELD",
+    "Capture",
+    "ConfigError",
+    "MissingExtra",
+    "capturing",
+    "cut",
+    "export_to",
+    "failed",
+    "logger",
+    "scrubbed_value",
+    "semconv",
+    "warn_once",
+]
+
+
+def scrubbed_value(value: object) -> Any:
+    """Nested data, scrubbed; raises where it cannot be."""
+    return default_scrubber().scrub_value(value)
+
+
+def export_to(**options: Any) -> None:
+    """`botanu_core.sdk.exporting.export_to`, loaded when it is wanted: it brings the SDK with it."""
+    from botanu_core.sdk import exporting
+
+    exporting.export_to(**options)

@@ -1,0 +1,181 @@
+"""`OpenAIInstrumentor`: chat, with its messages and tools as they were given; the Responses API and embeddings."""
+
+import inspect
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from importlib import import_module
+from typing import Any, Final
+
+from botanu_core.clients import cut, failed
+from botanu_core.clients import semconv as sc
+from botanu_genai._asked import Asked, Tool, begin, known
+from botanu_genai._instrumentor import Instrumentor, Target
+from botanu_genai._messages import chat_choices, chat_prompts, value
+
+__all__ = ["OpenAIInstrumentor"]
+
+_LONGEST_USER: Final = 256
+_CHAT: Final = ("openai.resources.chat.completions", ("Completions", "AsyncCompletions"))
+_RESPONSES: Final = ("openai.resources.responses.responses", ("Responses", "AsyncResponses"))
+_METHODS: Final = ("create", "parse")
+
+
+class _Veiled:
+    """Messages that pass OpenTelemetry's layer unread: it would convert all of them, and empty a generator."""
+
+    __slots__ = ("messages",)
+
+    def __init__(self, messages: Any) -> None:
+        self.messages = messages
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+
+class _Answered:
+    """What OpenTelemetry's layer gets in place of a response that has to be awaited to be read: it does not await."""
+
+    __slots__ = ("parsed", "response")
+
+    def __init__(self, response: Any, parsed: Any) -> None:
+        self.response, self.parsed = response, parsed
+
+    def parse(self) -> Any:
+        return self.parsed
+
+
+class OpenAIInstrumentor(Instrumentor):
+    """Traces the clients of the ``openai`` package, Azure's as well."""
+
+    _package = "opentelemetry.instrumentation.genai.openai"
+    _class = "OpenAIInstrumentor"
+
+    def _found_targets(self) -> Iterator[Target]:
+        for (module, classes), is_chat in ((_CHAT, True), (_RESPONSES, False)):
+            try:
+                found = import_module(module)
+            except ImportError:
+                continue  # a client from before the Responses API
+            for name in classes:
+                owner = getattr(found, name)
+                is_async = name.startswith("Async")
+                for method in _METHODS:
+                    if method in vars(owner):
+                        yield self._target(owner, method, is_chat, is_async)
+
+    def _target(self, owner: type, method: str, is_chat: bool, is_async: bool) -> Target:
+        inner, outer = (self._ainner, self._aouter) if is_async else (self._inner, self._outer)
+        return Target(owner, method, partial(inner, is_chat), outer)
+
+    # --- before anybody else -----------------------------------------------------------------------------------
+
+    def _outer(self, wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not self._listens:
+            return wrapped(*args, **kwargs)
+        result = wrapped(*args, **self._veiled(kwargs))
+        if kwargs.get("stream"):
+            _hold(result)
+        return result
+
+    async def _aouter(self, wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not self._listens:
+            return await wrapped(*args, **kwargs)
+        result = await wrapped(*args, **self._veiled(kwargs))
+        if kwargs.get("stream"):
+            _hold(result)
+        return result.response if type(result) is _Answered else result
+
+    def _veiled(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        messages = kwargs.get("messages")
+        if messages is None:
+            return kwargs
+        if not self._is_read_by_others:
+            return {**kwargs, "messages": _Veiled(messages)}
+        return {**kwargs, "messages": list(messages)} if isinstance(messages, Iterator) else kwargs
+
+    # --- in the span -------------------------------------------------------------------------------------------
+
+    def _inner(self, is_chat: bool, wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        asked = self._read(is_chat, kwargs)
+        result = wrapped(*args, **kwargs)
+        if asked is not None and is_chat:
+            asked.choices = _reader_of(result)
+        return result
+
+    async def _ainner(
+        self, is_chat: bool, wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        asked = self._read(is_chat, kwargs)
+        result = await wrapped(*args, **kwargs)
+        if asked is not None and is_chat:
+            asked.choices = _reader_of(result)
+        if not self._listens or kwargs.get("stream") or not inspect.iscoroutinefunction(getattr(result, "parse", None)):
+            return result
+        return _Answered(result, await _parsed(result))
+
+    def _read(self, is_chat: bool, kwargs: dict[str, Any]) -> Asked | None:
+        messages = kwargs.get("messages")
+        if type(messages) is _Veiled:
+            messages = kwargs["messages"] = messages.messages
+        if not self._listens:
+            return None
+        if isinstance(messages, Iterator):
+            messages = kwargs["messages"] = list(messages)  # the client does the same
+        asked = begin(details=self._details)
+        if asked is None:
+            return None
+        try:
+            _read_facts(asked, kwargs)
+            if is_chat:
+                asked.prompts = chat_prompts(messages)
+        except Exception as error:
+            failed("genai", error)
+        return asked
+
+
+async def _parsed(response: Any) -> Any:
+    """What a ``with_streaming_response`` of an asynchronous client says; it keeps it for its caller."""
+    try:
+        return await response.parse()
+    except Exception:
+        return None  # its caller will meet the same
+
+
+def _reader_of(result: Any) -> Callable[[], Any] | None:
+    choices = getattr(result, "choices", None)
+    return (lambda: list(chat_choices(choices))) if isinstance(choices, list) else None
+
+
+def _hold(stream: Any) -> None:
+    """Let the hook look at what the stream has collected by then, without keeping an abandoned one alive."""
+    invocation = getattr(stream, "_self_invocation", None)
+    asked = known(getattr(invocation, "span", None))
+    if asked is not None:
+        asked.stream = weakref.ref(stream)
+
+
+def _read_facts(asked: Asked, kwargs: Mapping[str, Any]) -> None:
+    user, seed, shape = kwargs.get("user"), kwargs.get("seed"), kwargs.get("response_format")
+    if isinstance(user, str) and asked.details:
+        asked.attributes[sc.OPENAI_USER] = cut(user, _LONGEST_USER)
+    if type(seed) is int:
+        asked.attributes[sc.OPENAI_SEED] = seed
+    kind = "json_schema" if isinstance(shape, type) else value(shape, "type")
+    if isinstance(kind, str):
+        asked.attributes[sc.OPENAI_RESPONSE_FORMAT] = kind
+    tools = kwargs.get("tools")
+    if isinstance(tools, list | tuple) and tools:
+        asked.tools, asked.tools_prefix = [_tool(tool) for tool in tools], sc.OPENAI_TOOLS
+
+
+def _tool(tool: Any) -> Tool:
+    """A tool of a chat, or of the Responses API, where the function's fields are the tool's own."""
+    kind = value(tool, "type")
+    what = value(tool, "function") or (value(tool, kind) if isinstance(kind, str) else None) or tool
+    return Tool(
+        str(value(what, "name") or kind or ""),
+        kind if isinstance(kind, str) else None,
+        value(what, "description"),
+        value(what, "parameters"),
+    )
