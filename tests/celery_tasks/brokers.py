@@ -52,6 +52,18 @@ def _until_it_listens(port: int, process: subprocess.Popen[Any]) -> None:
     raise TimeoutError("the broker did not start")
 
 
+def _until_nobody_listens(port: int) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            return
+        except OSError:
+            continue
+    raise TimeoutError("the broker did not end")
+
+
 @dataclass
 class Redis:
     """A redis-server; what it holds survives a `crash`."""
@@ -143,6 +155,7 @@ class RabbitMQ:
         """Be killed, with all connections, and listen again; what it has acknowledged is on the disk."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        _until_nobody_listens(self.port)  # the shell that was waited for is not who listens
         self.start()
 
     def _variables(self) -> dict[str, str]:
