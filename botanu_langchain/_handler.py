@@ -182,9 +182,8 @@ class BotanuCallbackHandler(BaseCallbackHandler):
         tracker = Tracker(span_name, SpanKind.INTERNAL, attributes)
         tracker.start(opened.context)
         opened.tracker = tracker
-        if step is None:
-            opened.context = under(opened.run, tracker.span, opened.context)
-        else:
+        opened.context = under(opened.run, tracker.span, opened.context)
+        if step is not None:
             opened.context = composed(opened.run, tracker.span, opened.context, step)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -250,16 +249,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
         except Exception as error:
             failed("langchain", error)
 
-    def on_llm_new_token(
-        self,
-        token: Any,
-        *,
-        chunk: Any = None,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        tags: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
         """A piece of the answer. There may be thousands, and of most there is nothing to be said."""
         try:
             opened = self.open.get(run_id)
