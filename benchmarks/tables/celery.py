@@ -18,6 +18,7 @@ from benchmarks.providers import CONFIGS, Config, bare_span, tracer_provider
 from benchmarks.report import Table, Target, cell
 
 ORDER = 23
+STANDS_ALONE = True  # ratios, taken within a process
 SLOWNESS = 2
 DISTRIBUTIONS = (*ours.DISTRIBUTIONS, "celery", "opentelemetry-instrumentation-celery", "sentry-sdk")
 

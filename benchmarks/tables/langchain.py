@@ -14,10 +14,12 @@ from benchmarks.report import Table, Target, cell
 from demo.processes import Children
 
 ORDER = 35
+STANDS_ALONE = True  # ratios, taken within a process
 SLOWNESS = 10
 PEERS = ("openinference-instrumentation-langchain", "opentelemetry-instrumentation-langchain", "langfuse")
 DISTRIBUTIONS = ("langchain-core", *PEERS)
 REQUIREMENTS = (
+    "-e",  # with the receiver of the demo beside the packages
     f"{Path(__file__).resolve().parents[2]}[langchain]",
     "langchain",
     "langchain-core<1.7.3",

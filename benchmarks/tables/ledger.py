@@ -18,6 +18,7 @@ from demo.processes import Children
 from demo.receiver import Receiver
 
 ORDER = 15
+STANDS_ALONE = True  # ratios, taken within a process
 DISTRIBUTIONS = ours.DISTRIBUTIONS
 
 _CALL = "track_llm_call, set_tokens, priced, entered and measured"

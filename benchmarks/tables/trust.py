@@ -15,6 +15,7 @@ from benchmarks.providers import CONFIGS, Config, bare_span
 from benchmarks.report import Table, Target, cell
 
 ORDER = 15
+STANDS_ALONE = True  # ratios, taken within a process
 DISTRIBUTIONS = ours.DISTRIBUTIONS
 
 _KEY = b"a key that only benchmarks know, and all of them"
