@@ -108,6 +108,8 @@ class RunLedger:
             span_id: The span's.
             run: Whose it is.
         """
+        if above is None and self._generation == process.generation:
+            return Call(self, None, span_id, run)  # nobody else knows of it yet: threads need not wait for each other
         with process.lock:
             self._renew()
             return Call(self, above.nearest_open() if above is not None else None, span_id, run)
