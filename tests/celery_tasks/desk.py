@@ -3,6 +3,8 @@
 import argparse
 import json
 import os
+import signal
+import sys
 
 import httpx
 import openai
@@ -24,7 +26,7 @@ from demo.serving import serve
 __all__ = ["app", "front", "office"]
 
 HTTPXClientInstrumentor().instrument()
-botanu.enable(service_name="desk", instrument="none")
+botanu.enable(service_name="desk", instrument="none", export_interval_s=50)
 
 app = Celery("desk", broker=os.environ["SHOP_BROKER"], backend=os.environ["SHOP_BACKEND"])
 botanu_celery.install(app)
@@ -95,6 +97,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--service", choices=("front", "office"), required=True)
     wanted = child_arguments(parser)
+    # Django has no lifespan: without a handler of ours, uvicorn dies of SIGTERM before Python's exit handlers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     serve(front if wanted.service == "front" else office(), port=wanted.port)
 
 
