@@ -1,10 +1,10 @@
 """`Call`: one span that is, or may be, a model call, and which others lie around it."""
 
 import os
-import threading
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from botanu_core.ledger.entry import LedgerEntry
+from botanu_core.lock import BargingLock
 
 if TYPE_CHECKING:
     from botanu_core.ledger.run_ledger import RunLedger
@@ -22,9 +22,8 @@ class Process:
     def renew(self) -> None:
         """Let nothing of the parent process count here."""
         self.generation += 1
-        # One for all runs: a call may have another run's around it. Reentrant, because garbage may be collected while
-        # it is held, and what is collected may be a stream, whose end comes by here.
-        self.lock = threading.RLock()
+        # One for all runs: a call may have another run's around it.
+        self.lock = BargingLock()
         # Held, for a run that is dropped and never ended has made its calls all the same.
         self.undecided: dict[RunLedger, None] = {}
 

@@ -3,7 +3,6 @@
 import decimal
 import math
 import os
-import threading
 import time
 import weakref
 from bisect import bisect_left
@@ -16,6 +15,7 @@ from opentelemetry import metrics
 
 from botanu_core import semconv as sc
 from botanu_core import settings
+from botanu_core.lock import BargingLock
 from botanu_core.version import __version__
 
 __all__ = ["SCHEMA", "SCOPE", "Instruments", "Series", "TalliedHistogram", "Tally", "customer_label", "customers"]
@@ -134,9 +134,7 @@ class Tally:
 
     def __init__(self, meter: metrics.Meter, name: str, unit: str, description: str) -> None:
         self._sums: dict[Labels, int | Decimal] = {}
-        # Reentrant, as all locks of ours on the way of a call: garbage may be collected while one is held, and what is
-        # collected may be a generator or a stream, whose end comes by here.
-        self._lock = threading.RLock()
+        self._lock = BargingLock()
         meter.create_observable_counter(name, callbacks=[self._observe], unit=unit, description=description)
         _tallies.add(self)
 
@@ -162,7 +160,7 @@ class Tally:
 
     def forget(self) -> None:
         """In a forked child: what the parent counted is the parent's to report."""
-        self._lock = threading.RLock()
+        self._lock = BargingLock()
         self._sums = {}
 
 
@@ -188,7 +186,7 @@ class TalliedHistogram:
         self.name, self.unit, self.description, self.bounds = name, unit, description, tuple(bounds)
         self.began_ns = time.time_ns()
         self._series: dict[Labels, Series] = {}
-        self._lock = threading.RLock()
+        self._lock = BargingLock()
         _tallies.add(self)
 
     def record(self, value: float, labels: Labels) -> None:
@@ -220,7 +218,7 @@ class TalliedHistogram:
 
     def forget(self) -> None:
         """In a forked child: what the parent recorded is the parent's to report."""
-        self._lock = threading.RLock()
+        self._lock = BargingLock()
         self._series = {}
         self.began_ns = time.time_ns()
 

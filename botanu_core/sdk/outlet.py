@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sized
 from typing import Any, Final, Protocol
@@ -230,6 +231,7 @@ class CountedEvents(BatchLogRecordProcessor):
         )
         self.outlet = outlet
         self._queued = _queue_of(self)
+        self._crowded = self._limit // _CROWDED_SHARE
         batch = getattr(self, "_batch_processor", None)
         self._emit: Callable[[Any], None] | None = getattr(batch, "emit", None)
 
@@ -244,8 +246,11 @@ class CountedEvents(BatchLogRecordProcessor):
         event, emit = Event(name, time_ns, attributes, span_context), self._emit
         if emit is None:
             return
-        if len(self._queued) < self._limit:
+        waiting = len(self._queued)
+        if waiting < self._limit:
             emit(event)
+            if waiting > self._crowded and not self.outlet.is_away:
+                time.sleep(0)  # lets the thread run that sends: among many that compute its turn comes too seldom
         else:
             _push_out(self.outlet, emit, event)
 
@@ -262,6 +267,7 @@ class CountedEvents(BatchLogRecordProcessor):
 
 
 _EVENTS_FOR_A_SPAN: Final = 8
+_CROWDED_SHARE: Final = 8
 
 
 def _batching(config: BotanuConfig) -> dict[str, Any]:
