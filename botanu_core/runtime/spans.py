@@ -69,7 +69,34 @@ def set_attributes(span: Span, attributes: Mapping[str, Any]) -> None:
     """Set attributes on `span`, while it is open."""
     try:
         # A span of the run that has ended meanwhile would log a warning for something that is nobody's mistake.
-        if span.is_recording():
+        if span.is_recording() and not _has_taken(span, attributes):
             span.set_attributes(attributes)
     except Exception as error:
         guard.failed("span attributes", error)
+
+
+_SDK: Final = "opentelemetry.sdk.trace"
+_PLAIN: Final = frozenset((str, int, float, bool))
+
+
+def _has_taken(span: Any, attributes: Mapping[str, Any]) -> bool:
+    """Write on a span of the SDK as it would, but for what it looks for in every value and what cannot be there.
+
+    That takes as long as the rest of a span. Where it might find something, or keeps its attributes elsewhere, nothing
+    is written.
+    """
+    if type(span).__module__ != _SDK:
+        return False
+    kept: Any = getattr(span, "_attributes", None)
+    known = getattr(kept, "_dict", None)
+    if (
+        not isinstance(known, dict)
+        or kept.max_value_len is not None
+        or (kept.maxlen is not None and len(known) + len(attributes) > kept.maxlen)
+        or not _PLAIN.issuperset(map(type, attributes.values()))
+    ):
+        return False
+    with span._lock:
+        if span.is_recording():
+            known.update(attributes)
+    return True

@@ -15,6 +15,7 @@ from botanu_core.ledger.scopes import HANDLER_SCOPES
 from botanu_core.runtime import billing, guard
 from botanu_core.runtime.current import current_run
 from botanu_core.runtime.publishing import publish
+from botanu_core.sdk.attributes import attributes_of
 
 __all__ = ["LedgerProcessor"]
 
@@ -108,15 +109,6 @@ class LedgerProcessor(SpanProcessor):
     def shutdown(self) -> None:
         """Stop reading."""
         self.active = False
-
-
-def attributes_of(span: Any) -> Mapping[str, Any]:
-    """A span's attributes, to be read at once: those of the SDK take a lock and an exception for every absent key."""
-    attributes = getattr(span, "_attributes", None)
-    plain = getattr(attributes, "_dict", None)
-    if plain is not None:
-        return plain  # type: ignore[no-any-return]  # the SDK's own
-    return getattr(span, "attributes", None) or _NOTHING
 
 
 def _write(span: Any, said: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from botanu_core.privacy.named import is_secret_name
 from botanu_core.privacy.pattern import words
 from botanu_core.privacy.scrubber import CUT, WITHHELD, Scrubber, default_scrubber
 from botanu_core.runtime import guard
+from botanu_core.sdk.attributes import attributes_of
 
 __all__ = ["scrubbed"]
 
@@ -56,7 +57,7 @@ def scrubbed(spans: Sequence[ReadableSpan]) -> list[ReadableSpan]:
 def _scrubbed(span: ReadableSpan, scrubber: Scrubber) -> ReadableSpan:
     try:
         work = _Work(scrubber)
-        attributes = work.attributes(span.attributes)
+        attributes = work.attributes(attributes_of(span))
         events = work.events(span.events)
         status = work.status(span.status)
     except Exception as error:
@@ -66,7 +67,7 @@ def _scrubbed(span: ReadableSpan, scrubber: Scrubber) -> ReadableSpan:
         return span
     return _Copy(
         span,
-        dict(span.attributes or {}) if attributes is None else attributes,
+        dict(attributes_of(span)) if attributes is None else attributes,
         span.events if events is None else events,
         span.status if status is None else status,
     )
@@ -91,17 +92,19 @@ class _Work:
         self._scrubber = scrubber
         self._left = _BUDGET
 
-    def attributes(self, attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    def attributes(self, attributes: Mapping[str, Any]) -> dict[str, Any] | None:
         changed: dict[str, Any] = {}
-        for name, value in (attributes or {}).items():
+        for name, value in attributes.items():
             if type(value) in (bool, int, float) or not (kind := _kind_of(name)):
                 continue
             clean = self._value(value) if kind == "content" else self._hidden(name, value)
             if clean is not value:
                 changed[name] = clean
-        return {**(attributes or {}), **changed} if changed else None
+        return {**attributes, **changed} if changed else None
 
     def events(self, events: Sequence[Event]) -> tuple[Event, ...] | None:
+        if not events:
+            return None
         clean = [self._event(event) for event in events]
         return tuple(clean) if any(one is not other for one, other in zip(clean, events, strict=True)) else None
 
@@ -112,7 +115,7 @@ class _Work:
         return None if description is status.description else Status(status.status_code, description)
 
     def _event(self, event: Event) -> Event:
-        attributes = self.attributes(event.attributes)
+        attributes = self.attributes(attributes_of(event))
         return event if attributes is None else _EventCopy(event, attributes)
 
     def _hidden(self, name: str, value: Any) -> Any:

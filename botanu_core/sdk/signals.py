@@ -19,8 +19,8 @@ from opentelemetry.sdk.resources import Resource
 from botanu_core.runtime.instruments import Instruments
 from botanu_core.sdk import grounds
 from botanu_core.sdk.config import BotanuConfig, Signal
+from botanu_core.sdk.direct import DirectEvents, DirectSpans
 from botanu_core.sdk.ending import shut_all, shut_within, within
-from botanu_core.sdk.events import EventExporter
 from botanu_core.sdk.exporters import make
 from botanu_core.sdk.grounds import Ground
 from botanu_core.sdk.metering import metering
@@ -110,7 +110,9 @@ class Signals:
         making = partial(make, *options, standard_headers=standard)
         if signal == "logs":
             resource = resource_of(config)
-            outlet = Outlet(signal, endpoint, lambda: EventExporter(making(), resource))
+            outlet = Outlet(signal, endpoint, lambda: DirectEvents(making(), resource))
+        elif signal == "traces":
+            outlet = Outlet(signal, endpoint, lambda: DirectSpans(making()))
         else:
             outlet = Outlet(signal, endpoint, making)
         self.outlets[signal] = outlet
@@ -155,7 +157,7 @@ class Signals:
         making = partial(
             make, config.otlp_protocol, "traces", endpoint, config.headers_for(endpoint), standard_headers=False
         )
-        batch = CountedBatch(Outlet("traces", endpoint, making), config)
+        batch = CountedBatch(Outlet("traces", endpoint, lambda: DirectSpans(making())), config)
         self.also.append(batch)
         grounds.add(ground, batch)
         self.lines["traces"] += f", and OTLP to {batch.outlet.endpoint}"

@@ -19,6 +19,7 @@ from botanu_core.model.usage import MAX_AMOUNT, count_of
 from botanu_core.privacy.content import safe_text
 from botanu_core.runtime import billing, guard, telemetry
 from botanu_core.runtime.context import SPAN_KEY, RunContext, current_run, record_error, restore, run_attributes
+from botanu_core.runtime.spans import set_attributes
 
 __all__ = ["MAX_INT", "Tracker", "items_of", "plain"]
 
@@ -97,12 +98,8 @@ class Tracker:
             self._close((time.perf_counter_ns() - self._started_ns) / 1e9)
         except Exception as failure:
             guard.failed("tracker end", failure)
-        try:
-            # Apart from the above: a meter that fails must not cost the span its attributes.
-            if self._late:
-                self.span.set_attributes(self._late)
-        except Exception as failure:
-            guard.failed("tracker end", failure)
+        if self._late:  # apart from the above: a meter that fails must not cost the span its attributes
+            set_attributes(self.span, self._late)
         telemetry.end_span(self.span)
 
     def _begin(self, context: Context) -> None:
