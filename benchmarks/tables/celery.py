@@ -9,10 +9,12 @@ from celery import Celery
 from celery.app.task import Task
 from celery.app.trace import build_tracer
 from kombu import Connection
+from opentelemetry import propagate
 
 from benchmarks import ours
 from benchmarks.bench import CONFIG_TITLES, Bench
 from benchmarks.celery_load import KINDS, rates
+from benchmarks.celery_spans import spans_alone
 from benchmarks.harness import Contender, Figure, Samples, difference
 from benchmarks.providers import CONFIGS, Config, bare_span, tracer_provider
 from benchmarks.report import Table, Target, cell
@@ -22,7 +24,8 @@ STANDS_ALONE = True  # ratios, taken within a process
 SLOWNESS = 2
 DISTRIBUTIONS = (*ours.DISTRIBUTIONS, "celery", "opentelemetry-instrumentation-celery", "sentry-sdk")
 
-BARE, OURS, CONTRIB, SENTRY = "Celery", "botanu_celery", "OTel instrumentor", "sentry-sdk, tracing"
+BARE, SPAN, OURS = "Celery", "a messaging span alone", "botanu_celery"
+CONTRIB, SENTRY = "OTel instrumentor", "sentry-sdk, tracing"
 SIDES = ("publish", "execute")
 _LIMITS = {"publish": 1.2, "execute": 1.5}
 
@@ -31,6 +34,7 @@ _Around = Callable[[], AbstractContextManager[Any]]
 
 def contenders(config: Config) -> list[Contender]:
     """Celery's own code on either side of a broker that is not there, bare and under each kind of telemetry."""
+    propagator = propagate.get_global_textmap()
     ours.enable(config)
     app = Celery("bench", broker="memory://", set_as_current=False)
     app.conf.update(task_ignore_result=True)
@@ -40,11 +44,13 @@ def contenders(config: Config) -> list[Contender]:
         return ticket
 
     app.finalize()
+    # The others get a provider of their own, so that nothing of ours weighs on their spans.
+    provider = tracer_provider(config)
     others: dict[str, _Around] = {
         BARE: nullcontext,
+        SPAN: lambda: spans_alone(provider, propagator),
         OURS: lambda: _ours(app),
-        # It gets a provider of its own, so that nothing of ours weighs on its spans.
-        CONTRIB: _contrib(tracer_provider(config)),
+        CONTRIB: _contrib(provider),
     }
     found = [bare_span()]
     for who, around in others.items():
@@ -59,7 +65,8 @@ def _both_sides(app: Celery, task: Any, who: str, around: _Around) -> list[Conte
         task.apply_async((7,), producer=_producer(lambda *_, headers, **__: sent.append(headers)))
         from celery.app import trace  # sentry-sdk patches it there
 
-        execute = (trace.build_tracer if who == SENTRY else build_tracer)(task.name, task, app=app)
+        # The task itself, as a worker has it, and not the proxy that the decorator leaves in the module.
+        execute = (trace.build_tracer if who == SENTRY else build_tracer)(task.name, app.tasks[task.name], app=app)
     (headers,) = sent
     request = {
         **{name: str(value) if isinstance(value, str) else value for name, value in headers.items()},
