@@ -48,10 +48,10 @@ class Publisher:
             adapter.failed("celery publish", error)
 
     def _stamp(self, name: str, headers: dict[str, Any], body: Any, destination: str) -> None:
-        task_id, args, kwargs = _told(headers, body)
         options = self._options
-        if (options.names or options.tests) and options.excludes(name, args, kwargs):
+        if (options.names or options.tests) and options.excludes(name, *_given(body)):
             return
+        task_id = body.get("id") if isinstance(body, dict) else headers.get("id")
         ticking = is_ticking.get()
         context = Context() if ticking else get_current()
         run = None if ticking else adapter.current_run(context)
@@ -95,12 +95,11 @@ def _started(name: str, run: adapter.RunContext | None, destination: str, task_i
     return adapter.start_span(f"publish {name}", SpanKind.PRODUCER, everything, context)
 
 
-def _told(headers: Mapping[str, Any], body: Any) -> tuple[Any, Any, Any]:
-    """Id, args and kwargs, in either protocol."""
-    if isinstance(body, Mapping):
-        return body.get("id"), body.get("args"), body.get("kwargs")
-    args, kwargs = body[:2] if isinstance(body, tuple | list) and len(body) >= 2 else ((), {})
-    return headers.get("id"), args, kwargs
+def _given(body: Any) -> tuple[Any, Any]:
+    """Args and kwargs, in either protocol."""
+    if isinstance(body, dict):
+        return body.get("args"), body.get("kwargs")
+    return body[:2] if isinstance(body, tuple | list) and len(body) >= 2 else ((), {})
 
 
 def _running(run: adapter.RunContext, task_id: Any) -> Execution | None:

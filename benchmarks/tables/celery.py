@@ -165,14 +165,16 @@ def table(bench: Bench) -> Table:
     samples = bench.both(__name__)
     speeds = rates(bench)
     rows = [(who, *(_added(samples[config], side, who) for config in CONFIGS for side in SIDES)) for who in
-            (OURS, CONTRIB, SENTRY)]  # fmt: skip
+            (SPAN, OURS, CONTRIB, SENTRY)]  # fmt: skip
     shares = {kind: Figure.of([own / bare for own, bare in zip(speeds[kind], speeds["bare"], strict=True)])
               for kind in KINDS}  # fmt: skip
     return Table(
         title="A Celery task",
         text=(
             "Celery's own code for publishing and for executing a task, without a broker: what telemetry adds to it, "
-            "its span included, in units of a bare span. The run and the trace come from the publisher. "
+            "its span included, in units of a bare span. The run and the trace come from the publisher, one run for "
+            "all tasks. *A messaging span alone* is the least that Celery's signals allow: a PRODUCER and a CONSUMER "
+            "span with four `messaging.*` attributes, the trace written on the message and read from it. "
             "*Of bare, on Redis* is tasks a second of a prefork worker with one child, everything on, as a share of "
             "the same worker's without telemetry, by turns, from a queue that was filled before."
         ),
@@ -182,7 +184,7 @@ def table(bench: Bench) -> Table:
     )
 
 
-_KIND = {OURS: "ours", CONTRIB: "otel", SENTRY: ""}
+_KIND = {SPAN: "", OURS: "ours", CONTRIB: "otel", SENTRY: ""}
 
 
 def _added(samples: Samples, side: str, who: str) -> str:
@@ -195,8 +197,9 @@ def _targets(samples: dict[Config, Samples], bare_over_ours: float) -> list[Targ
         own, contrib = (
             difference(samples["spans"], f"{side} {who}", f"{side} {BARE}").value for who in (OURS, CONTRIB)
         )
+        beyond = difference(samples["spans"], f"{side} {OURS}", f"{side} {SPAN}").value
         targets += [
-            Target(f"Celery, {side}, beyond a bare span", own - 1, _LIMITS[side]),
+            Target(f"Celery, {side}, beyond a messaging span alone", beyond, _LIMITS[side]),
             Target(f"Celery, {side}, against the {CONTRIB}", own, contrib),
         ]
     return [*targets, Target("Celery on Redis, tasks a second of bare over ours", bare_over_ours, 1 / 0.9)]
