@@ -54,7 +54,7 @@ class Execution:
     """
 
     __slots__ = (
-        "_activation", "_began_s", "_facts", "_is_beside", "_is_own", "_request", "_span", "_task",
+        "_activation", "_around", "_began_s", "_facts", "_is_beside", "_is_own", "_request", "_span", "_task",
         "is_deferred", "is_handed_on", "run",
     )  # fmt: skip
 
@@ -63,6 +63,7 @@ class Execution:
         self._span: Span = run.span
         self._facts = facts_of(request)
         self._began_s = time.monotonic()
+        self._around = sys.exc_info()[1]  # what the code handles that calls a task in place
         self._activation: adapter.Activation | None = None
         self._is_beside = self.is_deferred = self.is_handed_on = False
 
@@ -169,7 +170,9 @@ class Execution:
     def _ended(self, state: str | None, result: Any) -> tuple[str | None, BaseException | None]:
         """The outcome's status, or `None` for what `error` says of it, or nobody."""
         if state == states.SUCCESS:
-            return "success", None
+            # It has returned, and nobody took its result: Celery goes on to call it a failure.
+            unkept = sys.exc_info()[1]
+            return ("success", None) if unkept is None or unkept is self._around else (None, unkept)
         if state in (states.RETRY, states.IGNORED):
             return None, None
         if state == states.REJECTED:
