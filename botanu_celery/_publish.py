@@ -99,7 +99,7 @@ def _given(body: Any) -> tuple[Any, Any]:
     """Args and kwargs, in either protocol."""
     if isinstance(body, dict):
         return body.get("args"), body.get("kwargs")
-    return body[:2] if isinstance(body, tuple | list) and len(body) >= 2 else ((), {})
+    return (body[0], body[1]) if isinstance(body, tuple | list) and len(body) >= 2 else ((), {})
 
 
 def _running(run: adapter.RunContext, task_id: Any) -> Execution | None:
