@@ -114,9 +114,8 @@ class _Handlers:
             is_beside = _contrib.is_on()
             was_early = is_beside and _contrib.to_the_end(signals.task_prerun, self._prerun)
             execution.begin(is_beside=is_beside, is_last=not was_early)
-            if execution.is_deferred:
-                self._connect(signals.task_postrun, "left", self._left)
-                _contrib.to_the_end(signals.task_postrun, self._left)
+            if execution.is_deferred and _contrib.to_the_end(signals.task_postrun, self._left):
+                self._connect(signals.task_postrun, "left", self._left)  # where nobody needed it before
         except Exception as error:
             adapter.failed("celery task", error)
 
