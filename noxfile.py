@@ -103,7 +103,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The whole test suite. Arguments after `--` go to pytest."""
-    _install(session, "test", "lint")  # tests/test_architecture.py holds the import contracts as well.
+    _install(session, "test", "lint", "sqs")  # tests/test_architecture.py holds the import contracts as well.
     _servers(session)
     found = {PHOENIX_VARIABLE: _phoenix(session)} if os.environ.get("CI") == "true" else None
     if session.posargs:

@@ -19,20 +19,21 @@ __all__ = ["Execution", "never_ran", "opened_ahead"]
 sc = adapter.semconv
 
 
-def attributes_of(name: str, request: Any) -> dict[str, Any]:
-    """What the span of an execution carries."""
-    attributes: dict[str, Any] = {
-        sc.MESSAGING_SYSTEM: "celery",
-        sc.MESSAGING_OPERATION_NAME: "process",
-        sc.TASK_NAME: name,
-        sc.TASK_ATTEMPT: (request.retries or 0) + 1,
-    }
-    if isinstance(request.id, str):
-        attributes[sc.MESSAGING_MESSAGE_ID] = request.id
+def kind_of(name: str, request: Any) -> dict[str, Any]:
+    """What the span of an execution says of the task and its queue: samplers decide by it."""
+    attributes = {sc.MESSAGING_SYSTEM: "celery", sc.MESSAGING_OPERATION_NAME: "process", sc.TASK_NAME: name}
     destination = (request.delivery_info or {}).get("routing_key")
     if isinstance(destination, str):
         attributes[sc.MESSAGING_DESTINATION] = destination
-    waited_ms = queue_ms(request)
+    return attributes
+
+
+def facts_of(request: Any) -> dict[str, Any]:
+    """What it says of this message and this attempt, as they were when it began."""
+    attributes: dict[str, Any] = {sc.TASK_ATTEMPT: (request.retries or 0) + 1}
+    task_id, waited_ms = request.id, queue_ms(request)
+    if isinstance(task_id, str):
+        attributes[sc.MESSAGING_MESSAGE_ID] = task_id
     if waited_ms is not None:
         attributes[sc.TASK_QUEUE_MS] = waited_ms
     return attributes
@@ -43,6 +44,7 @@ class Execution:
 
     Args:
         task: Celery's.
+        request: What it has been asked for.
         run: What the task is part of.
         is_own: Whether this execution took the run up; an eager task is part of its caller's.
 
@@ -52,60 +54,63 @@ class Execution:
     """
 
     __slots__ = (
-        "_activation", "_began_s", "_is_beside", "_is_own", "_request", "_span", "_task",
+        "_activation", "_around", "_began_s", "_facts", "_is_beside", "_is_own", "_request", "_span", "_task",
         "is_deferred", "is_handed_on", "run",
     )  # fmt: skip
 
-    def __init__(self, task: Any, run: adapter.RunContext, *, is_own: bool) -> None:
-        self._task, self._request, self.run, self._is_own = task, task.request, run, is_own
+    def __init__(self, task: Any, request: Any, run: adapter.RunContext, *, is_own: bool) -> None:
+        self._task, self._request, self.run, self._is_own = task, request, run, is_own
         self._span: Span = run.span
+        self._facts = facts_of(request)
         self._began_s = time.monotonic()
+        self._around = sys.exc_info()[1]  # what the code handles that calls a task in place
         self._activation: adapter.Activation | None = None
         self._is_beside = self.is_deferred = self.is_handed_on = False
 
     @classmethod
-    def of(cls, task: Any, options: TaskOptions, args: Any, kwargs: Any) -> "Execution | None":
+    def of(cls, task: Any, request: Any, options: TaskOptions, args: Any, kwargs: Any) -> "Execution | None":
         """Take up the run of a task that begins; `None` where there shall be none."""
-        name, request = task.name, task.request
+        name = task.name
         if (options.names or options.tests) and options.excludes(name, args, kwargs):
             return None
         ambient = adapter.current_run() if request.is_eager else None
         if ambient is not None:
-            return cls(task, ambient, is_own=False)
+            return cls(task, request, ambient, is_own=False)
         text = said(request, RUN)
         if text is None and opens_nothing(name):
             return None
-        run = take_up(request, options)
+        run = take_up(text, request.id, options)
         if not run.joined:
             if opens_nothing(name):
                 return None
             run.call(name)
         if options.ids or options.workflow is not None:
             options.identify(run, name, args, kwargs)
-        return cls(task, run, is_own=True)
+        return cls(task, request, run, is_own=True)
 
     # --- its life -----------------------------------------------------------------------------------------------
 
-    def begin(self, *, is_last: bool) -> None:
+    def begin(self, *, is_beside: bool, is_last: bool) -> None:
         """Make the run current, with a span: another's where there is one, else of our own.
 
         Args:
+            is_beside: Whether the instrumentor of OpenTelemetry is on.
             is_last: Whether all others who were to be told of this task have been.
         """
         name, request, run = self._task.name, self._request, self.run
-        self._is_beside = _contrib.is_on()
-        theirs = _contrib.its_span() if self._is_beside else None
-        self.is_deferred = self._is_beside and theirs is None and not is_last
+        self._is_beside = is_beside
+        theirs = _contrib.its_span() if is_beside else None
+        self.is_deferred = is_beside and theirs is None and not is_last
         base: Context | None = None
         if theirs is not None:
             self._span, base = theirs, get_current()
             if self._is_own:
                 run.borrow(theirs)
             if theirs.is_recording():
-                theirs.set_attributes(attributes_of(name, request))
+                theirs.set_attributes({**kind_of(name, request), **self._facts})
         elif not self.is_deferred:
             base = get_current() if request.is_eager else context_of(request)
-            self._start(f"process {name}", attributes_of(name, request), base)
+            self._start(f"process {name}", kind_of(name, request), base)
         elif self._is_own:
             run.owns_span = False
         self._activation = adapter.activate(run, self._span, self, base=base)
@@ -116,12 +121,13 @@ class Execution:
             self.run.start(name, SpanKind.CONSUMER, attributes, base)
             self._span = self.run.span
         else:
-            self._span = adapter.start_span(name, SpanKind.INTERNAL, {**self.run.attributes, **attributes}, base)
+            everything = {**self.run.attributes, **attributes, **self._facts}
+            self._span = adapter.start_span(name, SpanKind.INTERNAL, everything, base)
 
     def end(self, state: str | None, result: Any) -> None:
         """Say how it ended, while its span can still be written on."""
         if self.is_deferred and (theirs := _contrib.its_span()) is not None:
-            theirs.set_attributes(attributes_of(self._task.name, self._request))
+            theirs.set_attributes({**kind_of(self._task.name, self._request), **self._facts})
             self._span = theirs
             if self._is_own:
                 self.run.borrow(theirs)
@@ -158,12 +164,15 @@ class Execution:
         if is_killed or (self.is_handed_on and state in (states.RETRY, states.IGNORED)):
             # The next attempt is the opener and says that it is completed, or the main process, which does the killing.
             self.run.joined = True
-        self.run.finish(status, error)
+        # With the outcome, and not at the start, where the SDK looks at each: a tenth of a span.
+        self.run.finish(status, error, self._facts)
 
     def _ended(self, state: str | None, result: Any) -> tuple[str | None, BaseException | None]:
         """The outcome's status, or `None` for what `error` says of it, or nobody."""
         if state == states.SUCCESS:
-            return "success", None
+            # It has returned, and nobody took its result: Celery goes on to call it a failure.
+            unkept = sys.exc_info()[1]
+            return ("success", None) if unkept is None or unkept is self._around else (None, unkept)
         if state in (states.RETRY, states.IGNORED):
             return None, None
         if state == states.REJECTED:
@@ -223,27 +232,29 @@ def opened_ahead(name: str, task_id: str, message: dict[str, Any]) -> None:
         message[RUN] = handing_on(adapter.accept(adapter.Inbound()), task_id, 0)
 
 
-def take_up(request: Any, options: TaskOptions) -> adapter.RunContext:
-    """The run that a message carries, or a new one."""
-    run = adapter.accept(adapter.from_header(said(request, RUN)), lifetime_s=options.lifetime_s)
+def take_up(text: str | None, given_id: str, options: TaskOptions) -> adapter.RunContext:
+    """The run that the message of a task carries, or a new one."""
+    run = adapter.accept(adapter.from_header(text), lifetime_s=options.lifetime_s)
     owner = run.carried.get(sc.TASK_OWNER)
     if owner is not None:
         run.carried = {name: value for name, value in run.carried.items() if name != sc.TASK_OWNER}
         task_id, _, started_ns = owner.rpartition(" ")
-        if task_id == request.id and started_ns.isdecimal() and int(started_ns) <= run.started_ns:
+        if task_id == given_id and started_ns.isdecimal() and int(started_ns) <= run.started_ns:
             run.take_over(int(started_ns) or run.started_ns)
     return run
 
 
 def never_ran(name: str, request: Any, options: TaskOptions, status: str, error: BaseException | None) -> None:
     """Book a task of which the main process alone can tell how it ended: no child has said, or none ever began."""
-    if options.excludes(name, request.args, request.kwargs) or (opens_nothing(name) and said(request, RUN) is None):
+    text = said(request, RUN)
+    if options.excludes(name, request.args, request.kwargs) or (opens_nothing(name) and text is None):
         return
-    run = take_up(request, options)
+    run = take_up(text, request.id, options)
     if not run.joined:
         run.call(name)
     options.identify(run, name, request.args, request.kwargs)
-    run.start(f"process {name}", SpanKind.CONSUMER, attributes_of(name, request), context_of(request))
+    attributes = {**kind_of(name, request), **facts_of(request)}
+    run.start(f"process {name}", SpanKind.CONSUMER, attributes, context_of(request))
     if error is not None:
         run.fail(error)
     run.finish(status, error)

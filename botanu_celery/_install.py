@@ -85,7 +85,6 @@ class _Handlers:
             (signals.after_task_publish, "after", publisher.after),
             (signals.task_prerun, "prerun", self._begins),
             (signals.task_postrun, "postrun", self._ends),
-            (signals.task_postrun, "left", self._is_left),
             (signals.task_received, "received", self._is_received),
             (signals.task_revoked, "revoked", self._is_revoked),
             (signals.task_failure, "failure", self._is_lost),
@@ -93,26 +92,30 @@ class _Handlers:
             (signals.worker_process_shutdown, "shutdown", _flush),
         )
         # Bound methods are made anew at every look; the places of these two are found by identity.
-        self._prerun, self._left = self._connected[2][2], self._connected[4][2]
+        self._prerun, self._left = self._connected[2][2], self._is_left
 
     def connect(self) -> None:
         for signal, name, receiver in self._connected:
-            signal.connect(receiver, weak=False, dispatch_uid=f"{self._PREFIX}.{name}")
+            self._connect(signal, name, receiver)
         _contrib.to_the_front(signals.task_postrun, self._connected[3][2])
 
+    def _connect(self, signal: Any, name: str, receiver: Callable[..., None]) -> None:
+        signal.connect(receiver, weak=False, dispatch_uid=f"{self._PREFIX}.{name}")
+
     def disconnect(self) -> None:
-        for signal, name, _ in self._connected:
+        for signal, name, _ in (*self._connected, (signals.task_postrun, "left", None)):
             signal.disconnect(dispatch_uid=f"{self._PREFIX}.{name}")
 
     def _begins(self, sender: Any, args: Any = None, kwargs: Any = None, **_: Any) -> None:
         try:
-            execution = Execution.of(sender, self._options, args, kwargs)
+            execution = Execution.of(sender, sender.request, self._options, args, kwargs)
             if execution is None:
                 return
-            was_early = _contrib.is_on() and _contrib.to_the_end(signals.task_prerun, self._prerun)
-            execution.begin(is_last=not was_early)
-            if execution.is_deferred:
-                _contrib.to_the_end(signals.task_postrun, self._left)
+            is_beside = _contrib.is_on()
+            was_early = is_beside and _contrib.to_the_end(signals.task_prerun, self._prerun)
+            execution.begin(is_beside=is_beside, is_last=not was_early)
+            if execution.is_deferred and _contrib.to_the_end(signals.task_postrun, self._left):
+                self._connect(signals.task_postrun, "left", self._left)  # where nobody needed it before
         except Exception as error:
             adapter.failed("celery task", error)
 

@@ -48,83 +48,99 @@ class Publisher:
             adapter.failed("celery publish", error)
 
     def _stamp(self, name: str, headers: dict[str, Any], body: Any, destination: str) -> None:
-        task_id, args, kwargs = _told(headers, body)
         options = self._options
-        if (options.names or options.tests) and options.excludes(name, args, kwargs):
+        if (options.names or options.tests) and options.excludes(name, *_given(body)):
             return
+        task_id = body.get("id") if isinstance(body, dict) else headers.get("id")
         ticking = is_ticking.get()
         context = Context() if ticking else get_current()
         run = None if ticking else adapter.current_run(context)
         headers[SENT] = str(int(time.time() * 1000))
+        running: Execution | None = None
         if run is not None:
-            running = None if run.joined else _running()
-            is_next = running is not None and running.run is run and running.task_id == task_id
-            headers[RUN] = running.handing_on() if running is not None and is_next else adapter.to_header(run)
+            running = None if run.joined else _running(run, task_id)
+            headers[RUN] = adapter.to_header(run) if running is None else running.handing_on()
             headers[RUN_ID] = run.run_id
             run.published()
-        if _contrib.is_on():
-            return
-        if options.headers_only or (run is None and opens_nothing(name)):
-            trace_onto(headers, context)
-            return
-        attributes = {
-            sc.MESSAGING_SYSTEM: "celery",
-            sc.MESSAGING_OPERATION_NAME: "publish",
-            sc.MESSAGING_DESTINATION: destination,
-            sc.TASK_NAME: name,
-        }
-        if isinstance(task_id, str):
-            attributes[sc.MESSAGING_MESSAGE_ID] = task_id
-        everything = {**run.attributes, **attributes} if run is not None else attributes
-        span = adapter.start_span(f"publish {name}", SpanKind.PRODUCER, everything, context)
-        trace_onto(headers, set_span_in_context(span, context))
-        headers[RUN_ID if run is not None else SENT] = _Stamp.on(headers[RUN_ID if run is not None else SENT], span)
+        span: Span | None = None
+        if not _contrib.is_on():
+            if not options.headers_only and (run is not None or not opens_nothing(name)):
+                span = _started(name, run, destination, task_id, context)
+            trace_onto(headers, context if span is None else set_span_in_context(span, context))
+        if span is not None or running is not None:
+            place = SENT if run is None else RUN_ID
+            headers[place] = _Stamp.on(headers[place], span, running)
 
     def after(self, headers: Mapping[str, Any] | None = None, **_: Any) -> None:
         """The broker has it."""
         try:
-            running = _running()
-            if running is not None and headers is not None and headers.get("id") == running.task_id:
-                running.is_handed_on = True
             for name in (RUN_ID, SENT):
                 stamp = (headers or {}).get(name)
                 if isinstance(stamp, _Stamp):
-                    stamp.end()
+                    stamp.arrived()
         except Exception as error:
             adapter.failed("celery publish", error)
 
 
-def _told(headers: Mapping[str, Any], body: Any) -> tuple[Any, Any, Any]:
-    """Id, args and kwargs, in either protocol."""
-    if isinstance(body, Mapping):
-        return body.get("id"), body.get("args"), body.get("kwargs")
-    args, kwargs = body[:2] if isinstance(body, tuple | list) and len(body) >= 2 else ((), {})
-    return headers.get("id"), args, kwargs
+def _started(name: str, run: adapter.RunContext | None, destination: str, task_id: Any, context: Context) -> Span:
+    attributes = {
+        sc.MESSAGING_SYSTEM: "celery",
+        sc.MESSAGING_OPERATION_NAME: "publish",
+        sc.MESSAGING_DESTINATION: destination,
+        sc.TASK_NAME: name,
+    }
+    if isinstance(task_id, str):
+        attributes[sc.MESSAGING_MESSAGE_ID] = task_id
+    everything = attributes if run is None else {**run.attributes, **attributes}
+    return adapter.start_span(f"publish {name}", SpanKind.PRODUCER, everything, context)
 
 
-def _running() -> Execution | None:
-    """The execution that this code is in."""
+def _given(body: Any) -> tuple[Any, Any]:
+    """Args and kwargs, in either protocol."""
+    if isinstance(body, dict):
+        return body.get("args"), body.get("kwargs")
+    return (body[0], body[1]) if isinstance(body, tuple | list) and len(body) >= 2 else ((), {})
+
+
+def _running(run: adapter.RunContext, task_id: Any) -> Execution | None:
+    """The execution that this code is in, where it has opened `run` and what is published is its next attempt."""
     task = get_current_task()
-    return Execution.at(task.request) if task is not None else None
+    execution = Execution.at(task.request) if task is not None else None
+    is_next = execution is not None and execution.run is run and execution.task_id == task_id
+    return execution if is_next else None
 
 
 class _Stamp(str):
-    """A header's text that knows the span of its publishing.
+    """A header's text that knows what has to be told when the message has left.
 
     Celery says before it publishes and after it has, and nothing where it could not. The message is dropped then, and
     this with it, so that the span ends all the same.
     """
 
-    __slots__ = ("_span",)
+    __slots__ = ("_running", "_span")
     _span: Span | None
+    _running: Execution | None
 
     @classmethod
-    def on(cls, text: str, span: Span) -> Self:
+    def on(cls, text: str, span: Span | None, running: Execution | None) -> Self:
+        """The text of a header.
+
+        Args:
+            text: As it was.
+            span: Of the publishing.
+            running: Whose next attempt is published.
+        """
         stamp = cls(text)
-        stamp._span = span
+        stamp._span, stamp._running = span, running
         return stamp
 
-    def end(self) -> None:
+    def arrived(self) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            running.is_handed_on = True
+        self._end()
+
+    def _end(self) -> None:
         span, self._span = self._span, None
         if span is not None:
             adapter.end_span(span)
@@ -135,7 +151,7 @@ class _Stamp(str):
             if span.is_recording():
                 span.set_status(StatusCode.ERROR, "the message was not published")
                 span.set_attribute(sc.ERROR_TYPE, "_OTHER")
-            self.end()
+            self._end()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return str, (str(self),)

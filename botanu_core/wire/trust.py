@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from botanu_core.log import warn_once
 from botanu_core.model.run import RUN_MEMBERS, Run, clean
 from botanu_core.settings import Settings, TrustMode
-from botanu_core.wire.baggage import Malformed, decode
+from botanu_core.wire.baggage import MAX_OWN_BYTES, Malformed, decode
 from botanu_core.wire.carrier import Inbound
 from botanu_core.wire.forwarding import passed_on_by
 from botanu_core.wire.signature import refusal
@@ -80,7 +80,7 @@ def admit(
     if not inbound.lines:
         return _NONE
     try:
-        members = decode(inbound.lines)
+        members, run = _read(",".join(inbound.lines), settings.environment)
     except Malformed:
         return _refused("malformed")
     if not members:
@@ -95,13 +95,24 @@ def admit(
             return _refused(reason)
     elif mode == "auto" and not _from_inside(inbound, settings.trusted_proxies):
         return _refused("stranger")
-    run = Run.from_members(members, environment=settings.environment)
     if run is None:
         return _refused("malformed")
     if RUN_MEMBERS.issuperset(members):
         return Admission(run)
     others = {key: value for key, value in members.items() if key not in RUN_MEMBERS}
     return Admission(run, {key: value for key, value in others.items() if clean(value, "baggage value") is not None})
+
+
+def _read(text: str, environment: str) -> tuple[Mapping[str, str], Run | None]:
+    """The members that stand in `text`, and the run that they make, believed or not."""
+    # A run that calls a service or publishes tasks says the same each time.
+    return _kept(text, environment) if len(text) <= MAX_OWN_BYTES else _kept.__wrapped__(text, environment)
+
+
+@lru_cache(maxsize=512)
+def _kept(text: str, environment: str) -> tuple[Mapping[str, str], Run | None]:
+    members = decode((text,))
+    return MappingProxyType(members), Run.from_members(members, environment=environment)
 
 
 def _refused(reason: str) -> Admission:

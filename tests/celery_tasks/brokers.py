@@ -18,12 +18,12 @@ import pytest
 
 from tests.support.script import ROOT, environment
 
-__all__ = ["RabbitMQ", "Redis", "Worker", "rabbitmq", "redis", "worker"]
+__all__ = ["RabbitMQ", "Redis", "Worker", "free_port", "rabbitmq", "redis", "until_it_listens", "worker"]
 
 _PATIENCE_S = 30.0
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """One that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
@@ -40,7 +40,7 @@ def _server(name: str) -> str:
     return found
 
 
-def _until_it_listens(port: int, process: subprocess.Popen[Any]) -> None:
+def until_it_listens(port: int, process: subprocess.Popen[Any]) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -84,7 +84,7 @@ class Redis:
             [_server("redis-server"), "--port", str(self.port), "--dir", self.directory, *options],
             stdout=subprocess.DEVNULL,
         )
-        _until_it_listens(self.port, self.process)
+        until_it_listens(self.port, self.process)
 
     def stop(self) -> None:
         """Stop listening."""
@@ -103,7 +103,7 @@ def redis() -> Iterator[Redis]:
     """A redis-server while the block lasts."""
     _server("redis-server")
     with tempfile.TemporaryDirectory() as directory:
-        running = Redis(_free_port(), directory)
+        running = Redis(free_port(), directory)
         running.start()
         try:
             yield running
@@ -116,9 +116,9 @@ class RabbitMQ:
     """A RabbitMQ node; what it holds survives a `crash`."""
 
     directory: str
-    port: int = field(default_factory=_free_port)
-    mapper: int = field(default_factory=_free_port)
-    distribution: int = field(default_factory=_free_port)
+    port: int = field(default_factory=free_port)
+    mapper: int = field(default_factory=free_port)
+    distribution: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] = field(init=False)
 
     @property
@@ -143,7 +143,7 @@ class RabbitMQ:
             start_new_session=True,
             **as_user,
         )
-        _until_it_listens(self.port, self.process)
+        until_it_listens(self.port, self.process)
 
     def stop(self) -> None:
         """Stop listening."""

@@ -73,10 +73,10 @@ class Place:
     """A worker that serves several tests, and sends what it knows at once.
 
     Attributes:
-        server: Its broker.
+        server: Its broker; `None` where it is none that a test kills.
     """
 
-    server: Redis | RabbitMQ
+    server: Redis | RabbitMQ | None
     shop: Shop
     worker: Worker
     receiver: Receiver = field(repr=False)

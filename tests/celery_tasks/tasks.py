@@ -20,6 +20,8 @@ app.conf.update(
     worker_hijack_root_logger=False,
     task_default_queue=os.environ.get("SHOP_QUEUE", "shop-tasks"),
     result_extended=False,
+    # Seconds, not the usual forty, until a worker gives up on results that nobody takes.
+    result_backend_transport_options={"retry_policy": {"max_retries": 1, "interval_step": 0.1}},
     # On RabbitMQ it asks for another prefetch count while threads acknowledge on that channel, and may hang in it.
     worker_enable_prefetch_count_reduction=False,
     worker_lost_wait=0.2,  # seconds that a process which is gone may still have an answer on its way

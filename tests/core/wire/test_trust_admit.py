@@ -204,3 +204,13 @@ def test_members_of_the_applications_own():
     assert found.carried == {"botanu.custom": "a b"}
     assert trust.admit(message("8.8.8.8", line=line), AUTO) == (None, {}, "stranger")
     assert trust.admit(message(), AUTO).carried == {}
+
+
+def test_a_message_that_says_the_same_again_is_judged_anew():
+    """By whoever brings it and by the settings of that moment; what stands there is understood once."""
+    for _ in range(2):
+        assert admit(message("127.0.0.1"), AUTO).run_id == RUN_ID
+        assert admit(message("8.8.8.8"), AUTO) is None
+        assert admit(message("127.0.0.1"), Settings(trust_inbound="never")) is None
+        assert admit(message("127.0.0.1"), Settings(environment="test")).environment == "test"
+        assert admit(message("127.0.0.1"), Settings(environment="staging")).environment == "staging"
