@@ -67,7 +67,9 @@ class Prompts(NamedTuple):
 
 def value(source: Any, name: str) -> Any:
     """A field of a mapping or of an object: clients take both."""
-    return source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
+    if type(source) is dict or isinstance(source, Mapping):  # of a plain one the type alone is asked, which is quicker
+        return source.get(name)
+    return getattr(source, name, None)
 
 
 def chat_prompts(messages: Any) -> Prompts:

@@ -35,10 +35,9 @@ async def converse_stream(client: Any) -> Any:
 
 async def converse_stream_left(client: Any) -> Any:
     stream = (await client.converse_stream(**CONVERSE))["stream"]
-    async for event in stream:
-        break
+    first = await anext(aiter(stream))
     stream.close()
-    return event
+    return first
 
 
 async def invoke_model(client: Any) -> Any:
