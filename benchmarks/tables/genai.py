@@ -37,8 +37,10 @@ _LIMITS = {"chat": 1.25, "long": 1.08, "stream": 1.20}
 _SLOWNESS = {"chat": 12, "long": 80, "stream": 125}
 _CHUNKS = 200
 _SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
-_TWO = [_SYSTEM, {"role": "user", "content": "Say this is a test, please, and be quick about it."}]
-_FIFTY = [_SYSTEM, *({"role": "user", "content": f"And what became of order ORD-{number}?"} for number in range(49))]
+_EARLIER = [{"role": "user", "content": f"And what became of order ORD-{number}?"} for number in range(48)]
+# In the answer's id, for a ledger counts no id twice, and in its text, for what has been scrubbed is remembered.
+_NUMBER = b"00000000"
+_numbers = itertools.count(1)
 
 
 def table(bench: Bench) -> Table:
@@ -49,7 +51,8 @@ def table(bench: Bench) -> Table:
     return Table(
         title="Model clients",
         text=(
-            "OpenAI's client over a transport that answers at once, in units of the same call without an instrumentor. "
+            "OpenAI's client over a transport that answers at once, in units of the same call without an instrumentor; "
+            "question and answer are new each time. "
             "All record the messages, but for the second column. Ours also scrubs them, prices the call and enters it "
             "into the ledger of a run."
         ),
@@ -97,16 +100,21 @@ def _ways() -> dict[str, Callable[[], Any]]:
     client = _client()
 
     def chat() -> None:
-        client.chat.completions.create(model="gpt-4o-mini", messages=_TWO)
+        client.chat.completions.create(model="gpt-4o-mini", messages=[_SYSTEM, _asked()])
 
     def long() -> None:
-        client.chat.completions.create(model="gpt-4o-mini", messages=_FIFTY)
+        client.chat.completions.create(model="gpt-4o-mini", messages=[_SYSTEM, *_EARLIER, _asked()])
 
     def stream() -> None:
-        for _ in client.chat.completions.create(model="gpt-4o-mini", messages=_TWO, stream=True):
+        for _ in client.chat.completions.create(model="gpt-4o-mini", messages=[_SYSTEM, _asked()], stream=True):
             pass
 
     return {"chat": chat, "long": long, "stream": stream}
+
+
+def _asked() -> dict[str, str]:
+    """What the user says now, and has not said before."""
+    return {"role": "user", "content": f"Say that this is test {next(_numbers)}, please, and be quick about it."}
 
 
 def _client() -> Any:
@@ -114,26 +122,24 @@ def _client() -> Any:
     import openai
 
     usage = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
-    message = {"role": "assistant", "content": "This is a test, as you asked."}
+    message = {"role": "assistant", "content": f"This is test {_NUMBER.decode()}, as you asked."}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
-    said = {"id": "chatcmpl-1", "created": 1, "model": "gpt-4o-mini-2024-07-18"}
+    said = {"id": f"chatcmpl-{_NUMBER.decode()}", "created": 1, "model": "gpt-4o-mini-2024-07-18"}
     whole = json.dumps(said | {"object": "chat.completion", "choices": [choice], "usage": usage}).encode()
-    deltas: list[tuple[dict[str, str], str | None]] = [({"content": "word "}, None)] * (_CHUNKS - 1)
+    deltas = [({"content": f"{word} "}, None) for word in (_NUMBER.decode(), *["word"] * (_CHUNKS - 2))]
     pieces = [
         said | {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
-        for delta, finish in [*deltas, ({}, "stop")]
+        for delta, finish in (*deltas, ({}, "stop"))
     ]
     streamed = b"".join(b"data: %b\n\n" % json.dumps(piece).encode() for piece in pieces) + b"data: [DONE]\n\n"
 
-    numbers = itertools.count(1)
-
     class AtOnce(httpx2.BaseTransport):
-        """Answers without a network, each time with another id: who counts calls would take one for a duplicate."""
+        """Answers without a network, each time something else."""
 
         def handle_request(self, request: httpx2.Request) -> httpx2.Response:
             is_stream = b'"stream":true' in request.content
             kind, content = ("text/event-stream", streamed) if is_stream else ("application/json", whole)
-            content = content.replace(b"chatcmpl-1", b"chatcmpl-%d" % next(numbers))
+            content = content.replace(_NUMBER, b"%08d" % next(_numbers))
             return httpx2.Response(200, headers={"content-type": kind}, content=content)
 
     return openai.OpenAI(
