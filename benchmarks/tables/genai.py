@@ -33,8 +33,8 @@ _TITLES = {
 }
 _WHAT = {"chat": "a chat of 2 messages", "long": "a chat of 50 messages", "stream": "a stream of 200 chunks"}
 _LIMITS = {"chat": 1.25, "long": 1.08, "stream": 1.20}
-# A call takes a millisecond, ten of them, or twenty: 40, 6 and 4 a turn make turns of some 60 ms.
-_SLOWNESS = {"chat": 12, "long": 80, "stream": 125}
+# A call takes a millisecond, ten of them, or twenty: 20, 4 and 2 a turn make turns of some 30 ms.
+_SLOWNESS = {"chat": 25, "long": 125, "stream": 250}
 _CHUNKS = 200
 _SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
 _EARLIER = [{"role": "user", "content": f"And what became of order ORD-{number}?"} for number in range(48)]
