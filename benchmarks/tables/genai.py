@@ -1,5 +1,6 @@
 """What an instrumentor costs a call of OpenAI's client: ours beside others, interleaved in one process."""
 
+import gc
 import itertools
 import json
 import os
@@ -89,6 +90,7 @@ def _once_before(
 
     @contextmanager
     def entered() -> Iterator[None]:
+        gc.freeze()  # some leave wrappers behind, turn by turn, and each collection would walk them all
         with around():
             call()
             yield
