@@ -12,6 +12,7 @@ from botanu_core.log import logger, warn_once
 from botanu_core.privacy.content import cut
 from botanu_core.privacy.scrubber import WITHHELD, default_scrubber
 from botanu_core.runtime.guard import failed
+from botanu_core.runtime.spans import set_attributes
 from botanu_core.tracking.capture import Capture, capturing
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "logger",
     "scrubbed_value",
     "semconv",
+    "set_attributes",
     "warn_once",
 ]
 

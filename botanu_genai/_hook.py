@@ -1,12 +1,11 @@
 """The completion hook: called when a call has ended and its span is still open."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from opentelemetry.util.genai.completion_hook import CompletionHook, load_completion_hook
 
-from botanu_core.clients import WITHHELD, Capture, failed, scrubbed_value, warn_once
+from botanu_core.clients import WITHHELD, Capture, failed, scrubbed_value, set_attributes, warn_once
 from botanu_core.clients import semconv as sc
 from botanu_genai._asked import Asked, take
 from botanu_genai._messages import Message, Prompts, of_parts
@@ -87,14 +86,14 @@ class Hook:
         attributes = written(asked, prompts, _choices(asked, outputs), self._form, room_on(span, self._room))
         attributes.update(asked.agent)
         if attributes:
-            span.set_attributes(attributes)
+            set_attributes(span, attributes)
 
 
 def _choices(asked: Asked, outputs: Sequence[Any]) -> list[Message]:
     if asked.choices is not None:
         return asked.choices()
     if asked.stop_reason is not None:
-        return [replace(each, finish_reason=asked.stop_reason) for each in of_parts(outputs)]
+        return [each._replace(finish_reason=asked.stop_reason) for each in of_parts(outputs)]
     choices = of_parts(outputs, (), _OPENAI_REASONS)
     return _with_streamed_arguments(choices, asked) if asked.stream is not None else choices
 
@@ -109,8 +108,8 @@ def _with_streamed_arguments(choices: list[Message], asked: Asked) -> list[Messa
         streamed = [each for each in buffer.tool_calls_buffers if each is not None]
         if len(streamed) == len(choice.tool_calls):
             pairs = zip(choice.tool_calls, streamed, strict=True)
-            calls = [replace(call, arguments="".join(each.arguments) or call.arguments) for call, each in pairs]
-            choice = replace(choice, tool_calls=calls)
+            calls = [call._replace(arguments="".join(each.arguments) or call.arguments) for call, each in pairs]
+            choice = choice._replace(tool_calls=calls)
         found.append(choice)
     return found
 

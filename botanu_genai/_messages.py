@@ -1,9 +1,11 @@
-"""One message, whoever's words it came in: as OpenAI's clients take it, or as OpenTelemetry's packages read it."""
+"""One message, whoever's words it came in: as OpenAI's clients take it, or as OpenTelemetry's packages read it.
+
+Messages are tuples, for fifty may be made in a call: a frozen dataclass takes three times as long.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 __all__ = ["Message", "Prompts", "ToolCall", "chat_choices", "chat_prompts", "of_parts", "value"]
 
@@ -12,8 +14,7 @@ MOST_READ: Final = 128
 SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(NamedTuple):
     """A tool that the model asks for.
 
     Attributes:
@@ -26,8 +27,7 @@ class ToolCall:
     type: str = "function"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message of a prompt, or one choice of an answer.
 
     Attributes:
@@ -53,8 +53,7 @@ class Message:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Prompts:
+class Prompts(NamedTuple):
     """What a call asked.
 
     Attributes:
@@ -68,7 +67,9 @@ class Prompts:
 
 def value(source: Any, name: str) -> Any:
     """A field of a mapping or of an object: clients take both."""
-    return source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
+    if type(source) is dict or isinstance(source, Mapping):  # of a plain one the type alone is asked, which is quicker
+        return source.get(name)
+    return getattr(source, name, None)
 
 
 def chat_prompts(messages: Any) -> Prompts:
