@@ -3,6 +3,7 @@
 import itertools
 import sys
 import weakref
+from asyncio import _get_running_loop
 from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final
@@ -247,6 +248,8 @@ def manager_of() -> object:
     No event says it. But the manager lives just as long as the coroutine that makes the call, and where that is
     cancelled, nothing else tells.
     """
+    if _get_running_loop() is None:  # a synchronous call: no need to look who is calling
+        return None
     frame: FrameType | None = sys._getframe(1)
     for _ in range(_DISPATCH_DEPTH):
         if frame is None or frame.f_code is _SYNC_DISPATCH:
