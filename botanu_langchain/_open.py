@@ -28,6 +28,7 @@ _STARTS: Final = frozenset(
         _managers.AsyncCallbackManager.on_retriever_start,
     )
 )
+_USUAL_DEPTH: Final = 4
 _DISPATCH_DEPTH: Final = 8
 
 
@@ -250,7 +251,10 @@ def manager_of() -> object:
     """
     if _get_running_loop() is None:  # a synchronous call: no need to look who is calling
         return None
-    frame: FrameType | None = sys._getframe(1)
+    # Every frame that is looked at has to become an object first, so the one of a model call's event comes first.
+    frame: FrameType | None = sys._getframe(_USUAL_DEPTH)
+    if frame is not None and frame.f_code is not _ASYNC_DISPATCH:
+        frame = sys._getframe(1)
     for _ in range(_DISPATCH_DEPTH):
         if frame is None or frame.f_code is _SYNC_DISPATCH:
             return None
