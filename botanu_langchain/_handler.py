@@ -237,7 +237,8 @@ class BotanuCallbackHandler(BaseCallbackHandler):
             shape = serialized if isinstance(serialized, Mapping) else _NOTHING
             opened = self._opened(run_id, parent_run_id)
             tracker = track_llm_call(asked_provider(known, params, shape), asked_model(known, params), operation)
-            tracker.set_request_params(**request_params(params))
+            if asked_with := request_params(params):
+                tracker.set_request_params(**asked_with)
             batch = id(params) if kwargs.get("batch_size", 1) != 1 else 0  # alive as long as its prompts are begun
             if batch:
                 leave_batch(batch)
@@ -258,8 +259,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
             if not opened.has_token and isinstance(opened.tracker, LLMTracker):
                 opened.has_token = True
                 opened.tracker.set_first_token()
-            usage = getattr(getattr(chunk, "message", None), "usage_metadata", None)
-            if usage:
+            if usage := getattr(getattr(chunk, "message", None), "usage_metadata", None):
                 opened.usage = added_up(opened.usage, usage)
         except Exception as error:
             failed("langchain", error)

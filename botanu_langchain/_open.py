@@ -3,6 +3,7 @@
 import itertools
 import sys
 import weakref
+from asyncio import _get_running_loop
 from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final
@@ -27,6 +28,7 @@ _STARTS: Final = frozenset(
         _managers.AsyncCallbackManager.on_retriever_start,
     )
 )
+_USUAL_DEPTH: Final = 4
 _DISPATCH_DEPTH: Final = 8
 
 
@@ -247,7 +249,12 @@ def manager_of() -> object:
     No event says it. But the manager lives just as long as the coroutine that makes the call, and where that is
     cancelled, nothing else tells.
     """
-    frame: FrameType | None = sys._getframe(1)
+    if _get_running_loop() is None:  # a synchronous call: no need to look who is calling
+        return None
+    # Every frame that is looked at has to become an object first, so the one of a model call's event comes first.
+    frame: FrameType | None = sys._getframe(_USUAL_DEPTH)
+    if frame is not None and frame.f_code is not _ASYNC_DISPATCH:
+        frame = sys._getframe(1)
     for _ in range(_DISPATCH_DEPTH):
         if frame is None or frame.f_code is _SYNC_DISPATCH:
             return None

@@ -1,7 +1,7 @@
 """What LangChain says of a model call, in the many places where it says it."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from botanu_core.callbacks import Reported, Reporter, read_reported, reporter_of
@@ -118,7 +118,7 @@ def answer_of(response: Any) -> Answer:
     output = _mapping(response, "llm_output")
     metadata = native = identity = own_identity = model = None
     reasons = []
-    for generation in list(_generations(response)) or (None,):  # a call that failed may have used tokens all the same
+    for generation in _generations(response) or (None,):  # a call that failed may have used tokens all the same
         message = getattr(generation, "message", None)
         place, info = _mapping(message, "response_metadata"), _mapping(generation, "generation_info")
         metadata = metadata or getattr(message, "usage_metadata", None)
@@ -127,7 +127,7 @@ def answer_of(response: Any) -> Answer:
                 native = native or _first_of(_NATIVE_USAGE, source)
                 identity = identity or _text(_IDS, source)
                 model = model or _text(_MODELS, source)
-        own_identity = own_identity or _message_id(message)
+        own_identity = identity or own_identity or _message_id(message)
         if reason := _text(_REASONS, place) or _text(_REASONS, info):
             reasons.append(reason)
     told, raw = _told(metadata, native)
@@ -155,16 +155,18 @@ def _native(usage: Any) -> Reported:
     return read_reported(own, usage) if own is not None else _NOTHING_SAID
 
 
-def _generations(response: Any) -> Iterator[Any]:
-    rows = getattr(response, "generations", None)
-    for row in rows if type(rows) is list or isinstance(rows, Sequence) else ():
-        yield from row if type(row) is list or isinstance(row, Sequence) else ()
+def _generations(response: Any) -> list[Any]:
+    return [generation for row in _listed(getattr(response, "generations", None)) for generation in _listed(row)]
+
+
+def _listed(found: Any) -> Sequence[Any]:
+    return found if type(found) is list or isinstance(found, Sequence) else ()
 
 
 def _mapping(source: Any, name: str) -> Mapping[str, Any]:
     found = getattr(source, name, None)
-    # The type itself first, here and elsewhere: an abstract class takes ten times as long to say yes.
-    return found if type(found) is dict or isinstance(found, Mapping) else _NOTHING
+    # The type itself first, here and elsewhere: an abstract class takes ten times as long to say yes, or no.
+    return found if type(found) is dict or (found is not None and isinstance(found, Mapping)) else _NOTHING
 
 
 def _first_of(names: Sequence[str], place: Mapping[str, Any]) -> Any:

@@ -6,6 +6,7 @@ is the sum of all, and where the parts exceed the whole.
 
 import re
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from botanu_core.model.report import Reported, context_of, get, tier_of, total_of, with_parts, within
@@ -49,10 +50,11 @@ _DETAIL: Final = re.compile(r"""["'](\w{1,32})["']:\s?(\d{1,13})(?=\s?[,}])""")
 def langchain(source: Any, _: str) -> Reported:
     """`usage_metadata`, of a message or by itself."""
     usage = source if type(source) is dict and "input_tokens" in source else within(source, "usage_metadata")
-    of_input, of_output = get(usage, "input_token_details"), get(usage, "output_token_details")
-    inputs, outputs, total = get(usage, "input_tokens"), get(usage, "output_tokens"), get(usage, "total_tokens")
-    if not of_input and not of_output:
-        return Reported(_settled(inputs=inputs, outputs=outputs, total=total, read=None, write=None))
+    said = usage.get if type(usage) is dict else partial(get, usage)
+    of_input, of_output = said("input_token_details"), said("output_token_details")
+    inputs, outputs = said("input_tokens"), said("output_tokens")
+    if not of_input and not of_output:  # no parts that could exceed a whole
+        return Reported(Usage(input_tokens=count_of(inputs), output_tokens=count_of(outputs)))
     # `langchain-openai` writes the tier into the keys: "flex_cache_read" beside "flex", which is the rest.
     tier = next((name for name in ("flex", "priority") if get(of_input, name) or get(of_output, name)), "")
     hour, minutes = (count_of(get(of_input, f"ephemeral_{time}_input_tokens")) for time in ("1h", "5m"))
@@ -60,7 +62,7 @@ def langchain(source: Any, _: str) -> Reported:
     found = _settled(
         inputs=inputs,
         outputs=outputs,
-        total=total,
+        total=said("total_tokens"),
         read=get(of_input, "cache_read", f"{tier}_cache_read"),
         # `langchain-anthropic` says 0 where it says the times.
         write=by_time if written is None or written < (by_time or 0) else written,

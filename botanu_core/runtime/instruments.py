@@ -3,10 +3,12 @@
 import decimal
 import math
 import os
+import threading
 import time
 import weakref
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from decimal import Decimal
 from typing import Any, Final
@@ -16,6 +18,7 @@ from opentelemetry import metrics
 from botanu_core import semconv as sc
 from botanu_core import settings
 from botanu_core.lock import BargingLock
+from botanu_core.runtime import guard
 from botanu_core.version import __version__
 
 __all__ = ["SCHEMA", "SCOPE", "Instruments", "Series", "TalliedHistogram", "Tally", "customer_label", "customers"]
@@ -32,6 +35,7 @@ _SECOND_BUCKETS: Final[Sequence[float]] = tuple(0.01 * 2**power for power in ran
 _RUN_SECOND_BUCKETS: Final[Sequence[float]] = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
+_MOST_LATER: Final = 512  # which take two milliseconds
 # The SDK's own cardinality limit; beyond it everything is one series, as the specification says.
 _MAX_SERIES: Final = 2000
 _OVERFLOW: Final[Labels] = (("otel.metric.overflow", True),)
@@ -46,6 +50,9 @@ class Instruments:
     """
 
     __slots__ = (
+        "__weakref__",
+        "_later",
+        "_settling",
         "attempts",
         "inbound_refused",
         "llm_unpriced",
@@ -62,13 +69,16 @@ class Instruments:
         meter = provider.get_meter(SCOPE, __version__, SCHEMA)
         self.provider = provider
         self.tallied: list[TalliedHistogram] = []
+        self._later: deque[tuple[Callable[..., None], tuple[Any, ...]]] | None = deque() if is_ours else None
+        self._settling = threading.RLock()
+        _tallies.add(self)
 
         def histogram(
             name: str, unit: str, description: str, bounds: Sequence[float]
         ) -> "TalliedHistogram | _SdkHistogram":
             if not is_ours:
                 return _SdkHistogram(meter, name, unit, description, bounds)
-            self.tallied.append(found := TalliedHistogram(name, unit, description, bounds))
+            self.tallied.append(found := TalliedHistogram(name, unit, description, bounds, self.settle))
             return found
 
         self.token_usage = histogram(sc.METRIC_TOKEN_USAGE, "{token}", "Tokens used by model calls.", _TOKEN_BUCKETS)
@@ -78,13 +88,49 @@ class Instruments:
         self.run_duration = histogram(
             sc.METRIC_RUN_DURATION, "s", "Duration of runs, by the process that opened them.", _RUN_SECOND_BUCKETS
         )
-        self.attempts = Tally(meter, sc.METRIC_ATTEMPTS, "{attempt}", "Model calls attempted, retries included.")
-        self.run_completed = Tally(meter, sc.METRIC_RUN_COMPLETED, "{run}", "Runs completed.")
-        self.inbound_refused = Tally(
-            meter, sc.METRIC_INBOUND_REFUSED, "{run}", "Runs on the wire that were not taken, by reason."
+
+        def tally(name: str, unit: str, description: str) -> Tally:
+            return Tally(meter, name, unit, description, self.settle)
+
+        self.attempts = tally(sc.METRIC_ATTEMPTS, "{attempt}", "Model calls attempted, retries included.")
+        self.run_completed = tally(sc.METRIC_RUN_COMPLETED, "{run}", "Runs completed.")
+        self.inbound_refused = tally(
+            sc.METRIC_INBOUND_REFUSED, "{run}", "Runs on the wire that were not taken, by reason."
         )
-        self.run_cost = Tally(meter, sc.METRIC_RUN_COST, "{USD}", "What calls cost, each counted once.")
-        self.llm_unpriced = Tally(meter, sc.METRIC_LLM_UNPRICED, "{call}", "Calls whose price or usage nobody knows.")
+        self.run_cost = tally(sc.METRIC_RUN_COST, "{USD}", "What calls cost, each counted once.")
+        self.llm_unpriced = tally(sc.METRIC_LLM_UNPRICED, "{call}", "Calls whose price or usage nobody knows.")
+
+    def later(self, record: Callable[..., None], *what: Any) -> None:
+        """Call `record` with `what` before the sums are read next.
+
+        Where the way out is ours, one of its threads does: labels and sums take as long as half a span, and are no
+        affair of the caller's.
+        """
+        if self._later is None:
+            record(*what)
+            return
+        self._later.append((record, what))
+        if len(self._later) >= _MOST_LATER:
+            self.settle()
+
+    def settle(self) -> None:
+        """Add up what was left for later."""
+        waiting = self._later
+        if waiting is None:
+            return
+        with self._settling:  # who reads the sums next waits for what another thread is adding
+            while waiting:
+                record, what = waiting.popleft()
+                try:
+                    record(*what)
+                except Exception as error:
+                    guard.failed("meter", error)
+
+    def forget(self) -> None:
+        """In a forked child: what waits is the parent's to report."""
+        self._settling = threading.RLock()
+        if self._later is not None:
+            self._later.clear()
 
     def measure_call(
         self,
@@ -132,8 +178,11 @@ class Tally:
     same monotonic sum.
     """
 
-    def __init__(self, meter: metrics.Meter, name: str, unit: str, description: str) -> None:
+    def __init__(
+        self, meter: metrics.Meter, name: str, unit: str, description: str, settle: Callable[[], None]
+    ) -> None:
         self._sums: dict[Labels, int | Decimal] = {}
+        self._settle = settle
         self._lock = BargingLock()
         meter.create_observable_counter(name, callbacks=[self._observe], unit=unit, description=description)
         _tallies.add(self)
@@ -151,6 +200,7 @@ class Tally:
                 self._sums[labels] = before + amount if type(amount) is int else _EXACT.add(before, amount)
 
     def _observe(self, _options: metrics.CallbackOptions) -> list[metrics.Observation]:
+        self._settle()
         with self._lock:
             sums = dict(self._sums)
         return [
@@ -182,7 +232,10 @@ class TalliedHistogram:
     For the same reason as `Tally`: a synchronous SDK histogram costs nearly two spans at every `record`.
     """
 
-    def __init__(self, name: str, unit: str, description: str, bounds: Sequence[float]) -> None:
+    def __init__(
+        self, name: str, unit: str, description: str, bounds: Sequence[float], settle: Callable[[], None]
+    ) -> None:
+        self._settle = settle
         self.name, self.unit, self.description, self.bounds = name, unit, description, tuple(bounds)
         self.began_ns = time.time_ns()
         self._series: dict[Labels, Series] = {}
@@ -208,6 +261,7 @@ class TalliedHistogram:
 
     def sums(self) -> list[tuple[dict[str, Any], Series]]:
         """The series so far, each a copy of one moment."""
+        self._settle()
         with self._lock:
             found = []
             for labels, series in self._series.items():
@@ -251,7 +305,7 @@ def customer_label(customer: str | None) -> str | None:
     return customer
 
 
-_tallies: "weakref.WeakSet[Tally | TalliedHistogram]" = weakref.WeakSet()
+_tallies: "weakref.WeakSet[Instruments | Tally | TalliedHistogram]" = weakref.WeakSet()
 
 
 def _after_fork_in_child() -> None:

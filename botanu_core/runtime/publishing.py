@@ -30,7 +30,7 @@ def publish(entries: Iterable[LedgerEntry]) -> None:
             if emit is not None:
                 emit(sc.LEDGER_ENTRY, entry.attributes, entry.span_context)
             if instruments is not None:
-                _add_up(instruments, entry)
+                instruments.later(_add_up, instruments, entry)
         except Exception as error:
             guard.failed("ledger entry", error)
 

@@ -93,9 +93,13 @@ def _has_taken(span: Any, attributes: Mapping[str, Any]) -> bool:
         not isinstance(known, dict)
         or kept.max_value_len is not None
         or (kept.maxlen is not None and len(known) + len(attributes) > kept.maxlen)
-        or not _PLAIN.issuperset(map(type, attributes.values()))
     ):
         return False
+    for key in [key for key, value in attributes.items() if type(value) not in _PLAIN]:
+        value = attributes[key]
+        if type(value) is not list or not _PLAIN.issuperset(map(type, value)):
+            return False
+        attributes = {**attributes, key: tuple(value)}
     with span._lock:
         if span.is_recording():
             known.update(attributes)

@@ -167,13 +167,14 @@ class SpanOutlet(SpanExporter):
 
 
 class LogOutlet(LogRecordExporter):
-    """Our own events."""
+    """Our own events; `settle`: adds up what metrics have been told meanwhile."""
 
-    def __init__(self, outlet: Outlet) -> None:
-        self.outlet = outlet
+    def __init__(self, outlet: Outlet, settle: Callable[[], None]) -> None:
+        self.outlet, self._settle = outlet, settle
 
     def export(self, batch: Any) -> LogRecordExportResult:
         """Send a batch."""
+        self._settle()
         return LogRecordExportResult.SUCCESS if self.outlet.send(batch, len(batch)) else LogRecordExportResult.FAILURE
 
     def force_flush(self, *_: Any, **__: Any) -> bool:
@@ -220,11 +221,11 @@ class CountedEvents(BatchLogRecordProcessor):
     Bills are made from them, and they are small: unless it is configured, their queue is several times that of spans.
     """
 
-    def __init__(self, outlet: Outlet, config: BotanuConfig) -> None:
+    def __init__(self, outlet: Outlet, config: BotanuConfig, settle: Callable[[], None]) -> None:
         is_configured = "max_queue_size" in config.model_fields_set
         self._limit = config.max_queue_size * (1 if is_configured else _EVENTS_FOR_A_SPAN)
         super().__init__(
-            LogOutlet(outlet),
+            LogOutlet(outlet, settle),
             max_queue_size=self._limit,
             max_export_batch_size=min(2048, self._limit),
             schedule_delay_millis=config.export_interval_s * 1000,

@@ -96,6 +96,10 @@ class Signals:
         ours = self.events, self.spans, *self.also
         shut_all((each for each in ours if each is not None), self._meter_provider, timeout_s)
 
+    def _settle(self) -> None:
+        if self.instruments is not None:
+            self.instruments.settle()
+
     @property
     def _meter_provider(self) -> Any:
         return self.instruments.provider if self.instruments is not None else None
@@ -145,7 +149,7 @@ class Signals:
             return
         outlet = self._outlet("logs", config, "OTEL_LOGS_EXPORTER")
         if outlet is not None:
-            self.events = CountedEvents(outlet, config)
+            self.events = CountedEvents(outlet, config, self._settle)
             self.logger_provider = LoggerProvider(resource, shutdown_on_exit=False)
             self.logger_provider.add_log_record_processor(self.events)
 

@@ -161,9 +161,8 @@ class LLMTracker(Tracker):
     ) -> Self:
         """Record ids for reconciling with the invoice: the provider's (`vendor_request_id` is the same), your own."""
         theirs = provider_request_id if provider_request_id is not None else vendor_request_id
-        if theirs is not None:
-            self._text(sc.GEN_AI_RESPONSE_ID, theirs)
-            self._text(sc.VENDOR_REQUEST_ID, theirs)
+        if (text := plain(theirs, sc.GEN_AI_RESPONSE_ID)) is not None:
+            self._late[sc.GEN_AI_RESPONSE_ID] = self._late[sc.VENDOR_REQUEST_ID] = text
         if client_request_id is not None:
             self._text(sc.VENDOR_CLIENT_REQUEST_ID, client_request_id)
         return self
@@ -313,7 +312,7 @@ class LLMTracker(Tracker):
             what, usage = (self._operation, self.provider, self._model), self.usage
             run = self._run.attributes if self._run is not None else None
             tokens = usage.input_tokens, usage.output_tokens
-            instruments.measure_call(what, tokens, self._error_type(), duration_s, run)
+            instruments.later(instruments.measure_call, what, tokens, self._error_type(), duration_s, run)
 
     def _book(self, call: Call, duration_s: float) -> None:
         """Price the call, and enter it into the ledger of its run."""
@@ -358,7 +357,7 @@ class LLMTracker(Tracker):
             self.usage,
             response.context,
             response.cost_usd,
-            {**self._raw, **self._said} if self._raw else self._said,
+            {**self._raw, **self._said} if self._raw and self._said else self._raw or self._said,
             self._error_type(),
             late.get(sc.REQUEST_CACHE_HIT) is True,
             late.get(sc.REQUEST_STREAMING) is True,

@@ -30,6 +30,7 @@ _MAX_METADATA_CHARS: Final = 1024
 # An SDK span holds 128 attributes and drops the oldest, which are the run's.
 _MAX_METADATA: Final = 32
 _MAX_ITEMS: Final = 128
+_TEXTS: Final = (str, bytes, bytearray, memoryview)
 _NO_METADATA: Final[Mapping[str, Any]] = {}
 
 
@@ -257,7 +258,7 @@ def plain(value: object, what: str) -> str | None:
 
 def items_of(values: object) -> list[Any] | None:
     """The first 128 items of a list or its like; `None` where it is none or cannot be read."""
-    if not isinstance(values, Sequence) or isinstance(values, str | bytes | bytearray | memoryview):
+    if type(values) is not list and (not isinstance(values, Sequence) or isinstance(values, _TEXTS)):
         return None
     try:
         return list(islice(values, _MAX_ITEMS))

@@ -143,6 +143,40 @@ def test_a_childs_drops_are_its_own(receiver):
     ]
 
 
+def test_every_call_is_measured_by_the_process_that_made_it(receiver):
+    """Threads that send do the adding up: what has been left for them at a fork is the parent's."""
+    ended = script.run(
+        """
+        import os
+        import botanu
+        from botanu.tracking.llm import track_llm_call
+        botanu.enable(instrument="none", export_interval_s=600, metric_interval_s=600)
+
+        def call(times):
+            for _ in range(times):
+                with track_llm_call("openai", "gpt-4o") as tracker:
+                    tracker.set_tokens(1, 2)
+
+        call(700)
+        child = os.fork()
+        if child == 0:
+            call(1)
+            botanu.disable()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        botanu.disable()
+        """,
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint,
+    )
+    assert (ended.code, ended.err) == (0, "")
+    calls: Counter[str] = Counter()
+    for point in receiver.points():
+        calls[point.name] += point.value if point.kind == "sum" else point.count
+    assert (calls["botanu.gen_ai.attempts"], calls["gen_ai.client.operation.duration"]) == (701, 701)
+    assert calls["gen_ai.client.token.usage"] == 2 * 701
+    assert calls["botanu.run.cost"] == pytest.approx(701 * 22.5e-6)
+
+
 def test_a_child_may_enable_disable_and_enable_again(receiver):
     """Whatever the parent did: enable in a child alone, and every order of the three in a child of one that is on."""
     ended = script.run(
