@@ -35,7 +35,8 @@ _SECOND_BUCKETS: Final[Sequence[float]] = tuple(0.01 * 2**power for power in ran
 _RUN_SECOND_BUCKETS: Final[Sequence[float]] = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
-_MOST_LATER: Final = 512  # which take two milliseconds
+_MOST_LATER: Final = 512
+_AT_ONCE: Final = 2
 # The SDK's own cardinality limit; beyond it everything is one series, as the specification says.
 _MAX_SERIES: Final = 2000
 _OVERFLOW: Final[Labels] = (("otel.metric.overflow", True),)
@@ -104,27 +105,35 @@ class Instruments:
         """Call `record` with `what` before the sums are read next.
 
         Where the way out is ours, one of its threads does: labels and sums take as long as half a span, and are no
-        affair of the caller's.
+        affair of the caller's, unless it is quicker than that thread: then it does a little more than its own.
         """
-        if self._later is None:
+        waiting = self._later
+        if waiting is None:
             record(*what)
             return
-        self._later.append((record, what))
-        if len(self._later) >= _MOST_LATER:
-            self.settle()
+        waiting.append((record, what))
+        if len(waiting) > _MOST_LATER and self._settling.acquire(blocking=False):
+            try:
+                self._add_up(waiting, _AT_ONCE)
+            finally:
+                self._settling.release()
 
     def settle(self) -> None:
         """Add up what was left for later."""
-        waiting = self._later
-        if waiting is None:
-            return
-        with self._settling:  # who reads the sums next waits for what another thread is adding
-            while waiting:
-                record, what = waiting.popleft()
-                try:
-                    record(*what)
-                except Exception as error:
-                    guard.failed("meter", error)
+        if self._later is not None:
+            with self._settling:  # who reads the sums next waits for what another thread is adding
+                self._add_up(self._later, len(self._later))
+
+    @staticmethod
+    def _add_up(waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]], many: int) -> None:
+        for _ in range(many):
+            if not waiting:  # garbage was collected meanwhile, and with it a stream that has ended here
+                return
+            record, what = waiting.popleft()
+            try:
+                record(*what)
+            except Exception as error:
+                guard.failed("meter", error)
 
     def forget(self) -> None:
         """In a forked child: what waits is the parent's to report."""
