@@ -58,8 +58,9 @@ class Publisher:
         headers[SENT] = str(int(time.time() * 1000))
         running: Execution | None = None
         if run is not None:
-            running = None if run.joined else _running(run, task_id)
-            headers[RUN] = adapter.to_header(run) if running is None else running.handing_on()
+            running = None if run.joined else _retried(task_id)
+            run = run if running is None else running.run
+            headers[RUN] = adapter.to_header(run) if running is None or run.joined else running.handing_on()
             headers[RUN_ID] = run.run_id
             run.published()
         span: Span | None = None
@@ -102,12 +103,14 @@ def _given(body: Any) -> tuple[Any, Any]:
     return (body[0], body[1]) if isinstance(body, tuple | list) and len(body) >= 2 else ((), {})
 
 
-def _running(run: adapter.RunContext, task_id: Any) -> Execution | None:
-    """The execution that this code is in, where it has opened `run` and what is published is its next attempt."""
+def _retried(task_id: Any) -> Execution | None:
+    """The execution that this code is in, where what is published is its next attempt.
+
+    That one is in the same run, whichever was nested in it by the code that asks for it.
+    """
     task = get_current_task()
     execution = Execution.at(task.request) if task is not None else None
-    is_next = execution is not None and execution.run is run and execution.task_id == task_id
-    return execution if is_next else None
+    return execution if execution is not None and execution.task_id == task_id else None
 
 
 class _Stamp(str):

@@ -103,6 +103,15 @@ def flaky(self, times, number=None):
     return {"run_id": botanu.get_run_id(), "attempt": attempt + 1}
 
 
+@app.task(bind=True, max_retries=5)
+def flaky_inside(self, times):
+    """Is retried out of a run that it has nested in its own."""
+    with botanu.event(workflow="Outer", event_id="o"), botanu.event(workflow="Inner", event_id="i"):
+        if self.request.retries < times:
+            raise self.retry(countdown=0)
+    return {"run_id": botanu.get_run_id(), "attempt": self.request.retries + 1}
+
+
 @app.task(autoretry_for=(ConnectionError,), max_retries=2, default_retry_delay=0)
 def unlucky():
     """Is retried by Celery, and fails in the end."""

@@ -107,6 +107,22 @@ def test_a_retry_is_another_attempt_in_the_same_run(opened, settled, completed):
     assert [each["botanu.run_id"] for each in completed()].count(seen["run_id"]) == 1
 
 
+@pytest.mark.parametrize("opened", [True, False], ids=["opened by the task", "joined"])
+def test_a_retry_out_of_a_nested_run_is_another_attempt_in_the_run_of_the_task(opened, settled, completed):
+    """The nested run has ended with the attempt that opened it; the task's own is completed once."""
+    if opened:
+        seen = tasks.flaky_inside.delay(1).get(interval=0.01, timeout=WITHIN_S)
+    else:
+        with botanu.event(workflow="Refund", event_id="r-1"):
+            seen = tasks.flaky_inside.delay(1).get(interval=0.01, timeout=WITHIN_S)
+    attempts = settled()[f"process {tasks.flaky_inside.name}"]
+    assert seen["attempt"] == 2
+    assert [span.attributes["botanu.run_id"] for span in attempts] == [seen["run_id"]] * 2
+    runs = [each["botanu.run_id"] for each in completed()]
+    assert runs.count(seen["run_id"]) == 1
+    assert len(runs) == len(set(runs))
+
+
 def test_automatic_retries_fail_the_run_when_they_are_used_up(settled, completed):
     """Three attempts, one failed run."""
     with pytest.raises(ConnectionError):
