@@ -1,6 +1,7 @@
 """`enable`, `disable`, `doctor`: explicit, said out loud, and undone without a trace."""
 
 import atexit
+import importlib
 import os
 import sys
 import threading
@@ -212,6 +213,10 @@ class _State:
 _state: Final = _State()
 _lock = threading.RLock()
 
+# What the first run and the first request to a collector would import. A fork in the middle of an import leaves its
+# module locked in the child, whose threads would wait for it for ever: a web server forks when a process is young.
+_AT_FIRST_USE: Final = ("botanu_core.runtime.entry", "netrc")
+
 
 def enable(config: BotanuConfig | None = None, **fields: Any) -> Report:
     """Switch Botanu on in this process; a second call returns what the first did.
@@ -241,6 +246,8 @@ def enable(config: BotanuConfig | None = None, **fields: Any) -> Report:
         chosen = config if config is not None else BotanuConfig.load(**fields)
         if _is_switched_off():
             return _off()
+        for name in _AT_FIRST_USE:
+            importlib.import_module(name)
         prices = PriceBook(_contracts(chosen)).warm()  # half a second here, not in the first call
         scrubber = scrubber_of(chosen)
         settings.activate(replace(chosen.settings(), in_baggage=True, prices=prices))

@@ -143,6 +143,26 @@ def test_a_childs_drops_are_its_own(receiver):
     ]
 
 
+def test_after_enable_nothing_is_left_to_import(receiver):
+    """A fork in the middle of an import leaves its module locked in the child, whose threads would wait for ever."""
+    ended = script.run(
+        """
+        import sys
+        import botanu
+        from botanu.tracking.llm import track_llm_call
+        botanu.enable(instrument="none", export_interval_s=600, metric_interval_s=600)
+        loaded = set(sys.modules)
+
+        with botanu.event(workflow="Refund", event_id="o-1"), track_llm_call("openai", "gpt-4o") as tracker:
+            tracker.set_tokens(1, 2)
+        assert botanu.flush()
+        print(sorted(set(sys.modules) - loaded))
+        """,
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint,
+    )
+    assert (ended.code, ended.out, ended.err) == (0, "[]\n", "")
+
+
 def test_every_call_is_measured_by_the_process_that_made_it(receiver):
     """Threads that send do the adding up: what has been left for them at a fork is the parent's."""
     ended = script.run(
