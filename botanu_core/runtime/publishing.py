@@ -88,8 +88,13 @@ def completed(
     """
     emit = telemetry.event_emitter()
     if emit is not None:
-        ended = {sc.RUN_STARTED_AT: started_ns, sc.RUN_ENDED_AT: started_ns + duration_ns}
-        event = {**run, **said, **ended, sc.RUN_DURATION_MS: duration_ns / 1e6}
+        event = {
+            **run,
+            **said,
+            sc.RUN_STARTED_AT: started_ns,
+            sc.RUN_ENDED_AT: started_ns + duration_ns,
+            sc.RUN_DURATION_MS: duration_ns / 1e6,
+        }
         emit(sc.RUN_COMPLETED, lambda: event, span_context)
     # After the event, which bills are made from: a meter that fails costs the metric only.
     instruments = telemetry.instruments()

@@ -222,7 +222,7 @@ def _emit(name: str, attributes: Callable[[], Mapping[str, Any]], span_context: 
                     context=Context({SPAN_KEY: NonRecordingSpan(span_context)}),
                     severity_number=_logs.SeverityNumber.INFO,
                     event_name=name,
-                    attributes=dict(attributes()),
+                    attributes=attributes(),
                 )
             )
     except Exception as error:
