@@ -101,6 +101,11 @@ class Bench:
             self._samples[module, config] = self._measure(module, config, python)
         return self._samples[module, config]
 
+    def one_process(self, module: str) -> str:
+        """A note on a table whose contenders, peers included, `module` has measured in one process: their versions."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions[module].items())
+        return f"One process holds them all: {versions}."
+
     def _measure(self, module: str, config: Config, python: str) -> Samples:
         command = [python, str(_WORKER), module, config, str(self.rounds.count), str(self.rounds.iterations)]
         task = self.progress.add_task(f"{module.removeprefix('benchmarks.')}, {CONFIG_TITLES[config]}")

@@ -14,9 +14,8 @@ from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
-from opentelemetry.trace import SpanKind
 
-__all__ = ["Handler", "handler", "sentry", "set_up", "spanned", "with_otel", "wsgi_call"]
+__all__ = ["Handler", "handler", "sentry", "set_up", "with_otel", "wsgi_call"]
 
 PATH = "/tickets/7"
 Handler = Callable[..., Any]
@@ -78,21 +77,6 @@ def with_otel(provider: Any) -> Handler:
         DjangoInstrumentor().instrument(tracer_provider=provider)
         made: Handler = BareWsgi()
         return made
-
-
-def spanned(provider: Any) -> Handler:
-    """The handler in the span alone, with the attributes of every HTTP span: what of ours is not ours to save."""
-    tracer, inside = provider.get_tracer("bench"), handler()
-
-    def around(environ: Any, start_response: Any) -> Any:
-        given = {"http.request.method": environ["REQUEST_METHOD"], "url.path": environ["PATH_INFO"]}
-        with tracer.start_as_current_span("GET", kind=SpanKind.SERVER, attributes=given) as span:
-            answer = inside(environ, start_response)
-            span.update_name("GET /tickets/<int:ticket>")
-            span.set_attributes({"http.route": "/tickets/<int:ticket>", "http.response.status_code": 200})
-            return answer
-
-    return around
 
 
 def sentry() -> tuple[Handler, Callable[[], Any]]:

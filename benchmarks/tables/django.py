@@ -6,6 +6,7 @@ from benchmarks.bench import CONFIG_TITLES, Bench
 from benchmarks.harness import Contender, Samples, difference, ratio
 from benchmarks.providers import CONFIGS, Config, bare_span, tracer_provider
 from benchmarks.report import Table, Target, cell
+from benchmarks.wsgi import spanned
 
 ORDER = 22
 STANDS_ALONE = True  # ratios, taken within a process
@@ -45,7 +46,7 @@ def contenders(config: Config) -> list[Contender]:
     found = [
         bare_span(),
         Contender(BARE, project.wsgi_call(project.handler())),
-        Contender(SPAN, project.wsgi_call(project.spanned(others))),
+        Contender(SPAN, project.wsgi_call(spanned(project.handler(), others))),
         Contender(OURS, project.wsgi_call(own)),
         Contender(JOINED, project.wsgi_call(own, _RUN_HEADERS)),
         Contender(CONTRIB, project.wsgi_call(project.with_otel(others))),

@@ -48,7 +48,6 @@ def table(bench: Bench) -> Table:
     """Whole calls, in units of the same call without an instrumentor."""
     samples = bench.samples(__name__, "spans", bench.environment(REQUIREMENTS))
     found = {way: {who: ratio(samples, f"{way} {who}", f"{way} without") for who in _TITLES} for way in _WHAT}
-    versions = ", ".join(f"{name} {version}" for name, version in bench.versions[__name__].items())
     return Table(
         title="Model clients",
         text=(
@@ -61,7 +60,7 @@ def table(bench: Bench) -> Table:
         rows=[(_WHAT[way], *(cell(found[way][who]) for who in _TITLES)) for way in _WHAT],
         targets=[Target(_WHAT[way], found[way]["ours"].value, _LIMITS[way]) for way in _WHAT],
         notes=[
-            f"One process holds them all: {versions}.",
+            bench.one_process(__name__),
             "`llm-tracekit` 1.1.1 has no column: on a fresh install its `OpenAIInstrumentor` cannot be imported.",
         ],
     )

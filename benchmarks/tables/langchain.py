@@ -49,7 +49,6 @@ def table(bench: Bench) -> Table:
     """What each handler adds to each way of calling."""
     samples = bench.samples(__name__, "everything", bench.environment(REQUIREMENTS))
     found = {who: {way: _added(samples, way, who) for way in _WHAT} for who in _TITLES}
-    versions = ", ".join(f"{name} {version}" for name, version in bench.versions[__name__].items())
     return Table(
         title="LangChain",
         text=(
@@ -69,7 +68,7 @@ def table(bench: Bench) -> Table:
                 Target(f"handler, {_WHAT[way]}, as a share of the cheapest other", ours / least, 1.0),
             )
         ],
-        notes=[f"One process holds them all: {versions}."],
+        notes=[bench.one_process(__name__)],
     )
 
 

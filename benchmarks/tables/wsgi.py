@@ -6,7 +6,6 @@ from flask import Flask
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import SpanKind
 from request_id import RequestIdMiddleware
 
 from benchmarks import ours, peers_on_wsgi
@@ -14,7 +13,7 @@ from benchmarks.bench import CONFIG_TITLES, Bench
 from benchmarks.harness import Contender, Samples, difference, ratio
 from benchmarks.providers import CONFIGS, Config, bare_span, tracer_provider
 from benchmarks.report import Table, Target, cell
-from benchmarks.wsgi import Application, request
+from benchmarks.wsgi import Application, request, spanned
 
 ORDER = 21
 STANDS_ALONE = True  # ratios, taken within a process
@@ -81,7 +80,7 @@ def _on_flask(others: TracerProvider) -> list[Contender]:
     FlaskInstrumentor().instrument_app(contrib, tracer_provider=others)
     return [
         _contender(FLASK, BARE, _flask()),
-        _contender(FLASK, SPAN, _spanned(_flask(), others)),
+        _contender(FLASK, SPAN, spanned(_flask(), others)),
         _contender(FLASK, EXTENSION, own),
         _contender(FLASK, JOINED, own, _RUN_HEADERS),
         _contender(FLASK, ASKING, asking),
@@ -90,21 +89,6 @@ def _on_flask(others: TracerProvider) -> list[Contender]:
         _contender(FLASK, CORRELATION, RequestIdMiddleware(_flask())),
         _contender(FLASK, SENTRY, peers_on_wsgi.sentry(traced)),
     ]
-
-
-def _spanned(application: Application, others: TracerProvider) -> Application:
-    """The span alone, with the attributes that every HTTP span has: what of ours is not ours to save."""
-    tracer = others.get_tracer("bench")
-
-    def spanned(environ: Any, start_response: Any) -> Any:
-        given = {"http.request.method": environ["REQUEST_METHOD"], "url.path": environ["PATH_INFO"]}
-        with tracer.start_as_current_span("GET", kind=SpanKind.SERVER, attributes=given) as span:
-            answer = application(environ, start_response)
-            span.update_name("GET /tickets/<int:ticket>")
-            span.set_attributes({"http.route": "/tickets/<int:ticket>", "http.response.status_code": 200})
-            return answer
-
-    return spanned
 
 
 def _wsgi(environ: Any, start_response: Any) -> list[bytes]:
@@ -118,7 +102,7 @@ def _on_wsgi(others: TracerProvider) -> list[Contender]:
 
     return [
         _contender(WSGI, BARE, _wsgi),
-        _contender(WSGI, SPAN, _spanned(_wsgi, others)),
+        _contender(WSGI, SPAN, spanned(_wsgi, others)),
         _contender(WSGI, MIDDLEWARE, BotanuMiddleware(_wsgi)),
         _contender(WSGI, WSGI_CONTRIB, OpenTelemetryMiddleware(_wsgi, tracer_provider=others)),
     ]

@@ -16,6 +16,11 @@ from tests.celery_tasks.tasks import app
 WITHIN_S = 10
 
 
+def result_of(signature_):
+    """What a task, or the last of several, has answered."""
+    return signature_.apply_async().get(interval=0.01, timeout=WITHIN_S)
+
+
 @pytest.fixture(scope="session")
 def worker():
     """One thread that takes messages from memory, for the whole session: stopping it takes seconds."""

@@ -11,19 +11,15 @@ from opentelemetry.trace import SpanKind, StatusCode
 import botanu
 import botanu_celery
 from tests.celery_tasks import tasks
-from tests.celery_tasks.conftest import WITHIN_S
+from tests.celery_tasks.conftest import WITHIN_S, result_of
 
 pytestmark = pytest.mark.usefixtures("worker")
-
-
-def result_of(signature_):
-    return signature_.apply_async().get(interval=0.01, timeout=WITHIN_S)
 
 
 def test_a_task_is_part_of_the_run_that_publishes_it(settled, completed):
     """Same run id; its own span below the publisher's; only the opener says that it is completed."""
     with botanu.event(workflow="Refund", event_id="o-1") as run:
-        seen = tasks.where.delay().get(interval=0.01, timeout=WITHIN_S)
+        seen = result_of(tasks.where.s())
     found = settled()
     (publish,), (process,) = found[f"publish {tasks.where.name}"], found[f"process {tasks.where.name}"]
     assert seen["run_id"] == run.run_id
@@ -39,8 +35,8 @@ def test_a_task_is_part_of_the_run_that_publishes_it(settled, completed):
 def test_the_books_say_how_many_tasks_a_run_has_published(settled, completed):
     """In the event of its opener, and on the span of each task that published more."""
     with botanu.event(workflow="Refund", event_id="o-1") as run:
-        tasks.publishes.delay(3).get(interval=0.01, timeout=WITHIN_S)
-        tasks.where.delay().get(interval=0.01, timeout=WITHIN_S)
+        result_of(tasks.publishes.s(3))
+        result_of(tasks.where.s())
     (publishing,) = settled()[f"process {tasks.publishes.name}"]
     (event,) = [each for each in completed() if each["botanu.run_id"] == run.run_id]
     assert event["botanu.run.tasks_published"] == 2
@@ -60,7 +56,7 @@ def test_a_task_outside_any_run_opens_one_by_its_own_name(settled, completed):
 
 def test_an_event_inside_a_task_names_the_run_that_the_task_has_opened(settled, completed):
     """One transaction, counted once."""
-    seen = tasks.named.delay("t-1").get(interval=0.01, timeout=WITHIN_S)
+    seen = result_of(tasks.named.s("t-1"))
     settled()
     (event,) = [each for each in completed() if each["botanu.run_id"] == seen["run_id"]]
     assert (event["botanu.workflow"], event["botanu.event_id"]) == ("Customer Support", "t-1")
@@ -88,50 +84,6 @@ def test_every_part_of_a_canvas_is_in_the_run(canvas, settled):
     found = [span for name, spans in settled().items() if name.startswith("process ") for span in spans]
     assert {span.attributes["botanu.run_id"] for span in found} == {run.run_id}
     assert all("botanu.run.joined" in span.attributes for span in found)
-
-
-@pytest.mark.parametrize("opened", [True, False], ids=["opened by the task", "joined"])
-def test_a_retry_is_another_attempt_in_the_same_run(opened, settled, completed):
-    """Same run, one more attempt; the run is completed once, by the attempt that is the last."""
-    if opened:
-        seen = tasks.flaky.delay(2).get(interval=0.01, timeout=WITHIN_S)
-    else:
-        with botanu.event(workflow="Refund", event_id="o-1"):
-            seen = tasks.flaky.delay(2).get(interval=0.01, timeout=WITHIN_S)
-    attempts = settled()[f"process {tasks.flaky.name}"]
-    assert seen["attempt"] == 3
-    assert {span.attributes["botanu.run_id"] for span in attempts} == {seen["run_id"]}
-    assert [span.attributes["botanu.task.attempt"] for span in attempts] == [1, 2, 3]
-    assert [span.attributes.get("botanu.outcome.status") for span in attempts] == [None, None, "success"]
-    assert {span.status.status_code for span in attempts} == {StatusCode.UNSET}
-    assert [each["botanu.run_id"] for each in completed()].count(seen["run_id"]) == 1
-
-
-@pytest.mark.parametrize("opened", [True, False], ids=["opened by the task", "joined"])
-def test_a_retry_out_of_a_nested_run_is_another_attempt_in_the_run_of_the_task(opened, settled, completed):
-    """The nested run has ended with the attempt that opened it; the task's own is completed once."""
-    if opened:
-        seen = tasks.flaky_inside.delay(1).get(interval=0.01, timeout=WITHIN_S)
-    else:
-        with botanu.event(workflow="Refund", event_id="r-1"):
-            seen = tasks.flaky_inside.delay(1).get(interval=0.01, timeout=WITHIN_S)
-    attempts = settled()[f"process {tasks.flaky_inside.name}"]
-    assert seen["attempt"] == 2
-    assert [span.attributes["botanu.run_id"] for span in attempts] == [seen["run_id"]] * 2
-    runs = [each["botanu.run_id"] for each in completed()]
-    assert runs.count(seen["run_id"]) == 1
-    assert len(runs) == len(set(runs))
-
-
-def test_automatic_retries_fail_the_run_when_they_are_used_up(settled, completed):
-    """Three attempts, one failed run."""
-    with pytest.raises(ConnectionError):
-        result_of(tasks.unlucky.s())
-    attempts = settled()[f"process {tasks.unlucky.name}"]
-    (event,) = [each for each in completed() if each["botanu.run_id"] == attempts[0].attributes["botanu.run_id"]]
-    assert len(attempts) == 3
-    assert event["botanu.outcome.status"] == "failed"
-    assert event["botanu.outcome.error_type"] == "ConnectionError"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +127,7 @@ def test_baggage_of_the_application_arrives_whichever_way_it_was_given(settled):
     """From the context and from a header of its own; the header is not replaced, and does not grow on retries."""
     token = otel.attach(baggage.set_baggage("tier", "gold"))
     try:
-        seen = tasks.where.delay().get(interval=0.01, timeout=WITHIN_S)
+        seen = result_of(tasks.where.s())
         own = tasks.where.apply_async(headers={"baggage": "tier=silver,x=1"}).get(interval=0.01, timeout=WITHIN_S)
     finally:
         otel.detach(token)
@@ -355,7 +307,7 @@ def test_what_is_excluded_has_no_run_and_no_header(exclude, settled):
     """Whether or not there is a run around."""
     botanu_celery.install(tasks.app, exclude=exclude)
     with botanu.event(workflow="Refund", event_id="o-1"):
-        seen = tasks.where.delay().get(interval=0.01, timeout=WITHIN_S)
+        seen = result_of(tasks.where.s())
     assert seen["run_id"] is None
 
 
@@ -363,7 +315,7 @@ def test_headers_only_publishes_without_a_span_of_ours(settled):
     """For services that export no telemetry; the run travels all the same, and the trace as far as there is one."""
     botanu_celery.install(tasks.app, headers_only=True)
     with botanu.event(workflow="Refund", event_id="o-1") as run:
-        seen = tasks.where.delay().get(interval=0.01, timeout=WITHIN_S)
+        seen = result_of(tasks.where.s())
     assert seen["run_id"] == run.run_id
     assert f"publish {tasks.where.name}" not in settled()
 

@@ -162,7 +162,7 @@ def test_a_span_of_no_scope_is_one_all_the_same():
 
 
 def test_spans_of_many_sources_are_each_under_their_own():
-    """More resources than are remembered, by turns."""
+    """One span of each."""
     encoder = SpanEncoder()
     for _ in range(2):
         batch = [
