@@ -107,7 +107,7 @@ class Execution:
             if self._is_own:
                 run.borrow(theirs)
             if theirs.is_recording():
-                theirs.set_attributes({**kind_of(name, request), **self._facts})
+                theirs.set_attributes(self._attributes())
         elif not self.is_deferred:
             base = get_current() if request.is_eager else context_of(request)
             self._start(f"process {name}", kind_of(name, request), base)
@@ -124,10 +124,14 @@ class Execution:
             everything = {**self.run.attributes, **attributes, **self._facts}
             self._span = adapter.start_span(name, SpanKind.INTERNAL, everything, base)
 
+    def _attributes(self) -> dict[str, Any]:
+        """All that a span of somebody else's is to carry."""
+        return {**kind_of(self._task.name, self._request), **self._facts}
+
     def end(self, state: str | None, result: Any) -> None:
         """Say how it ended, while its span can still be written on."""
         if self.is_deferred and (theirs := _contrib.its_span()) is not None:
-            theirs.set_attributes({**kind_of(self._task.name, self._request), **self._facts})
+            theirs.set_attributes(self._attributes())
             self._span = theirs
             if self._is_own:
                 self.run.borrow(theirs)

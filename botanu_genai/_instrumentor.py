@@ -7,6 +7,7 @@ somebody has put another one over them before they are to be taken off.
 
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -62,7 +63,7 @@ class Target:
         return lambda: setattr(self._owner, self._name, after)
 
 
-class Instrumentor:
+class Instrumentor(ABC):
     """One instrumentor a process: each call of the class returns the same one."""
 
     _extra: ClassVar[str] = "genai"
@@ -184,8 +185,9 @@ class Instrumentor:
         """Whether somebody wants the messages as OpenTelemetry's package reads them."""
         return self._hook.is_chained or self._reads_events
 
+    @abstractmethod
     def _found_targets(self) -> Iterator[Target]:
-        raise NotImplementedError
+        """The methods of the client that are to be read."""
 
     def _theirs(self) -> Any:
         try:

@@ -7,7 +7,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Message", "Prompts", "ToolCall", "chat_choices", "chat_prompts", "of_parts", "value"]
+__all__ = [
+    "MOST_READ", "SYSTEM_ROLES", "Message", "Prompts", "ToolCall", "as_json", "chat_choices", "chat_prompts",
+    "of_parts", "value",
+]  # fmt: skip
 
 # A call may bring thousands; no span holds more than the newest of them.
 MOST_READ: Final = 128

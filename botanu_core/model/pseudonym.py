@@ -47,8 +47,10 @@ def known_as(customer_id: str, chosen: Settings) -> str | None:
 
 def under_pseudonym(run: Run) -> Run:
     """`run` with its customer called as the settings want it, before anything of it can be seen from outside."""
+    if run.customer_id is None:  # as of most that have just been opened
+        return run
     chosen = settings.current()
-    if run.customer_id is None or chosen.customer_id_form == "plain":
+    if chosen.customer_id_form == "plain":
         return run
     return replace(run, customer_id=known_as(run.customer_id, chosen))
 

@@ -45,7 +45,7 @@ class RunContext:
     )  # fmt: skip
 
     def __init__(self, run: Run, *, joined: bool = False) -> None:
-        self._run = run = run if run.customer_id is None else under_pseudonym(run)
+        self._run = run = under_pseudonym(run)
         self.called: str | None = None  # the workflow, until somebody names it
         self.tasks_published = 0
         self._lock = threading.RLock()

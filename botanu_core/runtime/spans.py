@@ -1,4 +1,4 @@
-"""What is written on spans, whosever implementation they are: errors, events, attributes."""
+"""What is written on spans and read from them, whosever implementation they are: errors, events, attributes."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,9 @@ from botanu_core.runtime import guard
 if TYPE_CHECKING:
     from botanu_core.runtime.context import RunContext
 
-__all__ = ["add_event", "record_error", "set_attributes"]
+__all__ = ["add_event", "attributes_of", "kept_by", "record_error", "set_attributes"]
+
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 def record_error(run: "RunContext | None", span: Span, error: BaseException) -> None:
@@ -75,6 +77,18 @@ def set_attributes(span: Span, attributes: Mapping[str, Any]) -> None:
         guard.failed("span attributes", error)
 
 
+def attributes_of(span: Any) -> Mapping[str, Any]:
+    """Those of a span or its event, to be read at once: the SDK's take a lock, and an exception for an absent key."""
+    known = kept_by(span)
+    return known if known is not None else getattr(span, "attributes", None) or _NOTHING
+
+
+def kept_by(span: Any) -> dict[str, Any] | None:
+    """Where a span of the SDK, or its event, keeps its attributes; `None` where that is elsewhere."""
+    known = getattr(getattr(span, "_attributes", None), "_dict", None)
+    return known if isinstance(known, dict) else None
+
+
 _SDK: Final = "opentelemetry.sdk.trace"
 _PLAIN: Final = frozenset((str, int, float, bool))
 
@@ -87,13 +101,11 @@ def _has_taken(span: Any, attributes: Mapping[str, Any]) -> bool:
     """
     if type(span).__module__ != _SDK:
         return False
-    kept: Any = getattr(span, "_attributes", None)
-    known = getattr(kept, "_dict", None)
-    if (
-        not isinstance(known, dict)
-        or kept.max_value_len is not None
-        or (kept.maxlen is not None and len(known) + len(attributes) > kept.maxlen)
-    ):
+    known = kept_by(span)
+    if known is None:
+        return False
+    kept = span._attributes
+    if kept.max_value_len is not None or (kept.maxlen is not None and len(known) + len(attributes) > kept.maxlen):
         return False
     for key in [key for key, value in attributes.items() if type(value) not in _PLAIN]:
         value = attributes[key]

@@ -9,15 +9,13 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
 
-from botanu_core.sdk.attributes import attributes_of
+from botanu_core.runtime.spans import attributes_of
 from botanu_core.sdk.protobuf import Attributes, field, number, text
 
 __all__ = ["Event", "EventEncoder", "SpanEncoder"]
 
-_MOST_SOURCES: Final = 64
-_EVENT_TIMES: Final = Struct("<BQBQ").pack
+_TIMES: Final = Struct("<BQBQ").pack
 _FLAGS: Final = Struct("<BI").pack
-_SPAN_TIMES: Final = Struct("<BQBQ").pack
 _SPAN_FLAGS: Final = Struct("<BBI").pack
 _MOMENT: Final = Struct("<BQ").pack
 _REMOTE_IS_KNOWN: Final = 0x100
@@ -40,41 +38,24 @@ class Event(NamedTuple):
     span_context: SpanContext
 
 
-class _Sources:
-    """Resources and scopes, encoded once for as long as they are in use."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[object, bytes, bytes]] = {}
-
-    def resource(self, resource: Resource) -> tuple[bytes, bytes]:
-        """Its own field of a `ResourceSpans` or `ResourceLogs`, and that of its schema."""
-        return self._of(resource, lambda: _resource(resource))
-
-    def scope(self, scope: InstrumentationScope | None) -> tuple[bytes, bytes]:
-        """The same of a `ScopeSpans` or `ScopeLogs`."""
-        return self._of(scope, lambda: _scope(scope))
-
-    def _of(self, source: object, encode: Callable[[], tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
-        known = self._known.get(id(source))
-        if known is None:
-            if len(self._known) >= _MOST_SOURCES:
-                self._known.clear()
-            # The source is held, so that its id cannot become another's.
-            known = self._known[id(source)] = (source, *encode())
-        return known[1], known[2]
-
-
 def _resource(resource: Resource) -> tuple[bytes, bytes]:
+    """Its own field of a `ResourceSpans` or `ResourceLogs`, and that of its schema."""
     said = b"".join(Attributes(b"\x0a").encode(resource.attributes))
     return field(b"\x0a", said), _schema(resource.schema_url)
 
 
 def _scope(scope: InstrumentationScope | None) -> tuple[bytes, bytes]:
+    """The same of a `ScopeSpans` or `ScopeLogs`."""
     if scope is None:
         return b"\x0a\x00", b""
     said = field(b"\x0a", text(scope.name)) + field(b"\x12", text(scope.version or ""))
     said += b"".join(Attributes(b"\x1a").encode(getattr(scope, "attributes", None) or {}))
     return field(b"\x0a", said), _schema(scope.schema_url)
+
+
+def _scope_spans(scope: InstrumentationScope | None, spans: list[bytes]) -> bytes:
+    said, schema = _scope(scope)
+    return field(b"\x12", b"".join((said, *spans, schema)))
 
 
 def _schema(url: str | None) -> bytes:
@@ -101,7 +82,7 @@ class EventEncoder:
 
     def _record(self, event: Event) -> bytes:
         name, time_ns, attributes, span = event
-        parts = [_EVENT_TIMES(0x09, time_ns, 0x59, time_ns), b"\x10\x09\x2a\x00"]  # severity INFO, no body
+        parts = [_TIMES(0x09, time_ns, 0x59, time_ns), b"\x10\x09\x2a\x00"]  # severity INFO, no body
         parts += self._attributes.encode(attributes())
         if span.trace_flags:
             parts.append(_FLAGS(0x45, span.trace_flags))
@@ -117,7 +98,6 @@ class SpanEncoder:
     """Encodes ended spans, whoever made them. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._sources = _Sources()
         self._of_span, self._of_event, self._of_link = Attributes(b"\x4a"), Attributes(b"\x1a"), Attributes(b"\x22")
 
     def encode(self, spans: Iterable[ReadableSpan]) -> bytes:
@@ -134,14 +114,10 @@ class SpanEncoder:
             of_scope[1].append(field(b"\x12", self._span(span)))
         request = []
         for resource, scopes in found.values():
-            said, schema = self._sources.resource(resource)
-            each = [self._scope_spans(scope, encoded) for scope, encoded in scopes.values()]
-            request.append(field(b"\x0a", said + b"".join(each) + schema))
+            said, schema = _resource(resource)
+            each = [_scope_spans(scope, encoded) for scope, encoded in scopes.values()]
+            request.append(field(b"\x0a", b"".join((said, *each, schema))))
         return b"".join(request)
-
-    def _scope_spans(self, scope: InstrumentationScope | None, spans: list[bytes]) -> bytes:
-        said, schema = self._sources.scope(scope)
-        return field(b"\x12", said + b"".join(spans) + schema)
 
     def _span(self, span: ReadableSpan) -> bytes:
         context, parent = span.context, span.parent
@@ -152,7 +128,7 @@ class SpanEncoder:
             parts += (b"\x22\x08", parent.span_id.to_bytes(8, "big"))
         # The kinds of the API are those of OTLP less one: there 0 is none.
         parts += (field(b"\x2a", text(span.name)), b"\x30", number(span.kind.value + 1))
-        parts.append(_SPAN_TIMES(0x39, span.start_time or 0, 0x41, span.end_time or 0))
+        parts.append(_TIMES(0x39, span.start_time or 0, 0x41, span.end_time or 0))
         parts += self._of_span.encode(attributes_of(span))
         if dropped := span.dropped_attributes:
             parts.append(b"\x50" + number(dropped))
@@ -164,7 +140,7 @@ class SpanEncoder:
             parts.append(b"\x70" + number(dropped))
         code, why = span.status.status_code.value, span.status.description
         status = (field(b"\x12", text(why)) if why else b"") + (b"\x18" + number(code) if code else b"")
-        parts += (field(b"\x7a", status), _flags(parent))
+        parts += (field(b"\x7a", status), _SPAN_FLAGS(0x85, 0x01, _remoteness(parent)))
         return b"".join(parts)
 
     def _event(self, event: Any) -> bytes:
@@ -178,10 +154,6 @@ class SpanEncoder:
         dropped = b"\x28" + number(link.dropped_attributes) if link.dropped_attributes else b""
         ids = b"\x0a\x10" + context.trace_id.to_bytes(16, "big") + b"\x12\x08" + context.span_id.to_bytes(8, "big")
         return b"".join((ids, *said, dropped, _FLAGS(0x35, _remoteness(context))))
-
-
-def _flags(parent: SpanContext | None) -> bytes:
-    return _SPAN_FLAGS(0x85, 0x01, _remoteness(parent))
 
 
 def _remoteness(context: SpanContext | None) -> int:

@@ -15,7 +15,7 @@ from botanu_core.ledger.scopes import HANDLER_SCOPES
 from botanu_core.runtime import billing, guard
 from botanu_core.runtime.current import current_run
 from botanu_core.runtime.publishing import publish
-from botanu_core.sdk.attributes import attributes_of
+from botanu_core.runtime.spans import attributes_of, kept_by
 
 __all__ = ["LedgerProcessor"]
 
@@ -113,11 +113,10 @@ class LedgerProcessor(SpanProcessor):
 
 def _write(span: Any, said: Mapping[str, Any]) -> None:
     """Write on a span that is ending: most SDKs take nothing any more by then, though the hook is meant for it."""
-    plain = getattr(getattr(span, "_attributes", None), "_dict", None)
     if span.is_recording():
         span.set_attributes(said)
-    elif isinstance(plain, dict):
-        plain.update(said)  # beyond the limit if need be: what is there stays, and so does the cost
+    elif (known := kept_by(span)) is not None:
+        known.update(said)  # beyond the limit if need be: what is there stays, and so does the cost
 
 
 def _scope_of(span: Any) -> str:

@@ -15,7 +15,7 @@ from botanu_core.privacy.named import is_secret_name
 from botanu_core.privacy.pattern import words
 from botanu_core.privacy.scrubber import CUT, WITHHELD, Scrubber, default_scrubber
 from botanu_core.runtime import guard
-from botanu_core.sdk.attributes import attributes_of
+from botanu_core.runtime.spans import attributes_of
 
 __all__ = ["scrubbed"]
 

@@ -108,18 +108,7 @@ class Signals:
         if os.environ.get(variable, "").strip().lower() == "none":
             self.lines[signal] = f"off ({variable}=none)"
             return None
-        endpoint = config.endpoint_for(signal)
-        options = config.otlp_protocol, signal, endpoint, config.headers_for(endpoint)
-        standard = config.otlp_endpoint is None
-        making = partial(make, *options, standard_headers=standard)
-        if signal == "logs":
-            resource = resource_of(config)
-            outlet = Outlet(signal, endpoint, lambda: DirectEvents(making(), resource))
-        elif signal == "traces":
-            outlet = Outlet(signal, endpoint, lambda: DirectSpans(making()))
-        else:
-            outlet = Outlet(signal, endpoint, making)
-        self.outlets[signal] = outlet
+        self.outlets[signal] = outlet = _outlet_of(signal, config)
         self.lines[signal] = f"OTLP to {outlet.endpoint}"
         return outlet
 
@@ -155,13 +144,9 @@ class Signals:
 
     def also_to(self, config: BotanuConfig, ground: Ground) -> None:
         """Send spans to the endpoint of `config` as well; twice counts once."""
-        endpoint = config.endpoint_for("traces")
-        if any(each.outlet.endpoint == endpoint for each in self.also):
+        if any(each.outlet.endpoint == config.endpoint_for("traces") for each in self.also):
             return
-        making = partial(
-            make, config.otlp_protocol, "traces", endpoint, config.headers_for(endpoint), standard_headers=False
-        )
-        batch = CountedBatch(Outlet("traces", endpoint, lambda: DirectSpans(making())), config)
+        batch = CountedBatch(_outlet_of("traces", config), config)
         self.also.append(batch)
         grounds.add(ground, batch)
         self.lines["traces"] += f", and OTLP to {batch.outlet.endpoint}"
@@ -189,3 +174,22 @@ class Signals:
         outlets = [self.outlets[signal] for signal in signals if signal in self.outlets]
         outlets += [each.outlet for each in self.also if each.outlet.lost()]
         return list(dict.fromkeys(outlet.collector for outlet in outlets))
+
+
+def _outlet_of(signal: Signal, config: BotanuConfig) -> Outlet:
+    """The way out that a configuration asks for: to its own endpoint, or to the one of the standard variables."""
+    endpoint = config.endpoint_for(signal)
+    making = partial(
+        make,
+        config.otlp_protocol,
+        signal,
+        endpoint,
+        config.headers_for(endpoint),
+        standard_headers=config.otlp_endpoint is None,
+    )
+    if signal == "traces":
+        return Outlet(signal, endpoint, lambda: DirectSpans(making()))
+    if signal == "logs":
+        resource = resource_of(config)
+        return Outlet(signal, endpoint, lambda: DirectEvents(making(), resource))
+    return Outlet(signal, endpoint, making)

@@ -80,7 +80,8 @@ def admit(
     if not inbound.lines:
         return _NONE
     try:
-        members, run = _read(",".join(inbound.lines), settings.environment)
+        text = ",".join(inbound.lines)
+        members, run = (_read_again if len(text) <= MAX_OWN_BYTES else _read)(text, settings.environment)
     except Malformed:
         return _refused("malformed")
     if not members:
@@ -105,14 +106,12 @@ def admit(
 
 def _read(text: str, environment: str) -> tuple[Mapping[str, str], Run | None]:
     """The members that stand in `text`, and the run that they make, believed or not."""
-    # A run that calls a service or publishes tasks says the same each time.
-    return _kept(text, environment) if len(text) <= MAX_OWN_BYTES else _kept.__wrapped__(text, environment)
-
-
-@lru_cache(maxsize=512)
-def _kept(text: str, environment: str) -> tuple[Mapping[str, str], Run | None]:
     members = decode((text,))
     return MappingProxyType(members), Run.from_members(members, environment=environment)
+
+
+# A run that calls a service or publishes tasks says the same each time.
+_read_again: Final = lru_cache(maxsize=512)(_read)
 
 
 def _refused(reason: str) -> Admission:
