@@ -21,6 +21,9 @@ from tests.support.script import ROOT, environment
 __all__ = ["RabbitMQ", "Redis", "Worker", "free_port", "rabbitmq", "redis", "until_it_listens", "worker"]
 
 _PATIENCE_S = 30.0
+# A recycled child waits 30 s for its last result to be counted, which a worker that is stopping may no longer do.
+_STOPPING_S = 120.0
+_CELERY = ("-X", "faulthandler", "-m", "celery")
 
 
 def free_port() -> int:
@@ -211,10 +214,15 @@ class Worker:
         return Path(self.log.name).read_text(errors="replace")
 
     def stop(self) -> int:
-        """Let it finish what it has begun; returns its exit code."""
+        """Let it finish what it has begun; returns its exit code. One that does not stop says where it stands."""
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(_PATIENCE_S)
+        try:
+            return self.process.wait(_STOPPING_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGABRT)  # all its processes write their stacks
+            self.process.wait()
+            raise AssertionError(f"the worker did not stop:\n{self.said()}") from None
 
 
 @contextmanager
@@ -229,11 +237,12 @@ def worker(broker: str, *options: str, app: str = "tests.celery_tasks.tasks", **
     """
     with tempfile.NamedTemporaryFile(prefix="worker-", suffix=".log") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", app, "worker", "--without-mingle", "--without-gossip", *options],
+            [sys.executable, *_CELERY, "-A", app, "worker", "--without-mingle", "--without-gossip", *options],
             env=environment(**{**variables, "SHOP_BROKER": broker}),
             cwd=ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         running = Worker(process, log)
         try:
