@@ -13,7 +13,7 @@ from botanu_core.runtime import guard
 if TYPE_CHECKING:
     from botanu_core.runtime.context import RunContext
 
-__all__ = ["add_event", "attributes_of", "kept_by", "record_error", "set_attributes"]
+__all__ = ["add_event", "attributes_of", "fitting_in", "kept_by", "record_error", "set_attributes"]
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -99,20 +99,33 @@ def _has_taken(span: Any, attributes: Mapping[str, Any]) -> bool:
     That takes as long as the rest of a span. Where it might find something, or keeps its attributes elsewhere, nothing
     is written.
     """
-    if type(span).__module__ != _SDK:
+    if type(span).__module__ != _SDK or (known := kept_by(span)) is None:
         return False
-    known = kept_by(span)
-    if known is None:
+    fitting = fitting_in(span._attributes, known, attributes)
+    if fitting is None:
         return False
-    kept = span._attributes
+    with span._lock:
+        if span.is_recording():
+            known.update(fitting)
+    return True
+
+
+def fitting_in(kept: Any, known: Mapping[str, Any], attributes: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """`attributes` as the SDK would keep them; `None` where it is to see to it.
+
+    Args:
+        kept: What the SDK keeps attributes in, which knows its limits.
+        known: Those that are kept there.
+        attributes: What is to be added.
+    """
     if kept.max_value_len is not None or (kept.maxlen is not None and len(known) + len(attributes) > kept.maxlen):
-        return False
+        return None
+    if _PLAIN.issuperset(map(type, attributes.values())):
+        return attributes
+    fitting = dict(attributes)
     for key in [key for key, value in attributes.items() if type(value) not in _PLAIN]:
         value = attributes[key]
         if type(value) is not list or not _PLAIN.issuperset(map(type, value)):
-            return False
-        attributes = {**attributes, key: tuple(value)}
-    with span._lock:
-        if span.is_recording():
-            known.update(attributes)
-    return True
+            return None
+        fitting[key] = tuple(value)
+    return fitting

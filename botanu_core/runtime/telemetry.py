@@ -62,6 +62,8 @@ class _Found:
     global_instruments: Instruments | None = None  # on the application's meter provider
     logger_provider: _logs.LoggerProvider | None = None  # set by enable()
     put_event: "PutEvent | None" = None  # set by enable()
+    make_span: "MakeSpan | None" = None  # set by enable()
+    make_record: "MakeRecord | None" = None  # set by enable()
     event_provider: _logs.LoggerProvider | None = None
     event_logger: _logs.Logger | None = None
     farewell: Callable[[], object] | None = None  # set by enable()
@@ -77,6 +79,8 @@ def use(
     meter_provider: metrics.MeterProvider | None = None,
     logger_provider: _logs.LoggerProvider | None = None,
     put_event: "PutEvent | None" = None,
+    make_span: "MakeSpan | None" = None,
+    make_record: "MakeRecord | None" = None,
 ) -> None:
     """Send our metrics and events to these providers; `None` is whichever the application has made global.
 
@@ -85,8 +89,10 @@ def use(
         meter_provider: The same, where they are not made yet.
         logger_provider: For events.
         put_event: Takes events in its place, without the SDK's log records around them.
+        make_span: Makes spans in the tracer's place, where it can.
+        make_record: Makes the log records of events in the logger's place, where it can.
     """
-    _found.put_event = put_event
+    _found.put_event, _found.make_span, _found.make_record = put_event, make_span, make_record
     _found.instruments, _found.meter_provider = instruments, meter_provider
     _found.logger_provider = logger_provider
 
@@ -164,9 +170,10 @@ def _made(slot: str, provider: metrics.MeterProvider) -> Instruments:
 def start_span(name: str, kind: SpanKind, attributes: Mapping[str, Any], context: Context | None = None) -> Span:
     """Start a span; where the SDK or somebody's processor fails, one that records nothing and has its parent's ids."""
     try:
-        return tracer().start_span(
-            name, context, kind, attributes, record_exception=False, set_status_on_exception=False
-        )
+        ours, make = tracer(), _found.make_span
+        if make is not None and (span := make(ours, name, kind, attributes, context)) is not None:
+            return span
+        return ours.start_span(name, context, kind, attributes, record_exception=False, set_status_on_exception=False)
     except Exception as error:
         guard.failed("span start", error)
         return NonRecordingSpan(get_current_span(context).get_span_context())
@@ -180,6 +187,8 @@ def end_span(span: Span) -> None:
         guard.failed("span end", error)
 
 
+MakeSpan = Callable[[Tracer, str, SpanKind, Mapping[str, Any], Context | None], Span | None]
+MakeRecord = Callable[[_logs.Logger, _logs.LogRecord], _logs.LogRecord]
 PutEvent = Callable[[str, int, Callable[[], Mapping[str, Any]], SpanContext], None]
 EmitEvent = Callable[[str, Callable[[], Mapping[str, Any]], SpanContext], None]
 """Takes an event's name, what tells its attributes, and the span that it belongs to."""
@@ -214,17 +223,16 @@ def _put(name: str, attributes: Callable[[], Mapping[str, Any]], span_context: S
 
 def _emit(name: str, attributes: Callable[[], Mapping[str, Any]], span_context: SpanContext) -> None:
     try:
-        logger = _found.event_logger
+        logger, make = _found.event_logger, _found.make_record
         if logger is not None:
-            logger.emit(
-                _logs.LogRecord(
-                    timestamp=time.time_ns(),
-                    context=Context({SPAN_KEY: NonRecordingSpan(span_context)}),
-                    severity_number=_logs.SeverityNumber.INFO,
-                    event_name=name,
-                    attributes=attributes(),
-                )
+            record = _logs.LogRecord(
+                timestamp=time.time_ns(),
+                context=Context({SPAN_KEY: NonRecordingSpan(span_context)}),
+                severity_number=_logs.SeverityNumber.INFO,
+                event_name=name,
+                attributes=attributes(),
             )
+            logger.emit(record if make is None else make(logger, record))
     except Exception as error:
         guard.failed("event", error)
 
@@ -239,6 +247,8 @@ def reset() -> None:
         "global_instruments",
         "logger_provider",
         "put_event",
+        "make_span",
+        "make_record",
         "meter_provider",
         "watch",
         "farewell",

@@ -26,6 +26,7 @@ from botanu_core.sdk import grounds
 from botanu_core.sdk.config import BotanuConfig
 from botanu_core.sdk.grounds import Ground
 from botanu_core.sdk.instrument import InstrumentReport, switch_off, switch_on
+from botanu_core.sdk.making import make_record, make_span
 from botanu_core.sdk.metering import renewed
 from botanu_core.sdk.scrub_options import scrubber_of
 from botanu_core.sdk.signals import Signals, resource_of
@@ -107,6 +108,8 @@ class _Enabled:
             instruments=signals.instruments,
             logger_provider=signals.logger_provider,
             put_event=signals.events.put if signals.events is not None else None,
+            make_span=make_span,
+            make_record=make_record,
         )
 
     def _wrap_propagator(self) -> BotanuPropagator:
