@@ -1,13 +1,15 @@
-"""A FastAPI application; ``BENCH_KIND`` is ``bare``, ``ours`` or ``otel``."""
+"""A FastAPI application; ``BENCH_KIND`` is ``bare``, ``span``, ``ours`` or ``otel``."""
 
 import os
 from typing import Any
 
 from fastapi import FastAPI
+from opentelemetry import trace
 from pydantic import BaseModel
 
 from benchmarks import ours
 from benchmarks.apps import desk
+from benchmarks.asgi import spanned
 from benchmarks.providers import prepare
 
 KIND = os.environ["BENCH_KIND"]
@@ -43,7 +45,10 @@ async def nothing() -> dict[str, str]:
     return {}
 
 
-if KIND == "ours":
+if KIND == "span":
+    prepare("everything")
+    app = spanned(app, trace.get_tracer_provider())  # type: ignore[assignment]  # uvicorn takes any application
+elif KIND == "ours":
     from botanu_fastapi import BotanuMiddleware
 
     ours.enable("everything")

@@ -1,13 +1,15 @@
-"""A Flask application; ``BENCH_KIND`` is ``bare``, ``ours`` or ``otel``."""
+"""A Flask application; ``BENCH_KIND`` is ``bare``, ``span``, ``ours`` or ``otel``."""
 
 import os
 from typing import Any
 
 from flask import Flask
+from opentelemetry import trace
 
 from benchmarks import ours
 from benchmarks.apps import desk
 from benchmarks.providers import prepare
+from benchmarks.wsgi import spanned
 
 KIND = os.environ["BENCH_KIND"]
 app = Flask(__name__)
@@ -25,7 +27,10 @@ def nothing() -> dict[str, str]:
     return {}
 
 
-if KIND == "ours":
+if KIND == "span":
+    prepare("everything")
+    app.wsgi_app = spanned(app.wsgi_app, trace.get_tracer_provider())  # type: ignore[method-assign]  # Flask's way
+elif KIND == "ours":
     from botanu_flask import BotanuFlask
 
     ours.enable("everything")

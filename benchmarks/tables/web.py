@@ -9,14 +9,13 @@ from fastapi import FastAPI
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from benchmarks import ours, peers_on_asgi
-from benchmarks.asgi import Application, request
+from benchmarks.asgi import Application, request, spanned
 from benchmarks.bench import CONFIG_TITLES, Bench
 from benchmarks.harness import Contender, Samples, difference, ratio
 from benchmarks.providers import CONFIGS, Config, bare_span, tracer_provider
@@ -77,20 +76,6 @@ def _starlette() -> Starlette:
     return Starlette(routes=[Route("/tickets/{ticket}", _endpoint)])
 
 
-def _spanned(application: Application, others: TracerProvider) -> Application:
-    """The span alone, with the attributes that every HTTP span has: what of ours is not ours to save."""
-    tracer = others.get_tracer("bench")
-
-    async def spanned(scope: Any, receive: Any, send: Any) -> None:
-        given = {"http.request.method": scope["method"], "url.path": scope["path"]}
-        with tracer.start_as_current_span("GET", kind=SpanKind.SERVER, attributes=given) as span:
-            await application(scope, receive, send)
-            span.update_name("GET /tickets/{ticket}")
-            span.set_attributes({"http.route": "/tickets/{ticket}", "http.response.status_code": 200})
-
-    return spanned
-
-
 def _on_starlette(others: TracerProvider) -> list[Contender]:
     from botanu_fastapi import BotanuMiddleware
 
@@ -102,7 +87,7 @@ def _on_starlette(others: TracerProvider) -> list[Contender]:
     correlated.add_middleware(CorrelationIdMiddleware)
     found = [
         _contender(STARLETTE, "bare", _starlette()),
-        _contender(STARLETTE, SPAN, _spanned(_starlette(), others)),
+        _contender(STARLETTE, SPAN, spanned(_starlette(), others)),
         _contender(STARLETTE, OURS, own),
         _contender(STARLETTE, JOINED, own, _RUN_HEADERS),
         _contender(STARLETTE, CONTRIB, contrib),
