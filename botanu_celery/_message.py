@@ -36,7 +36,7 @@ def said(request: Any, name: str) -> str | None:
     value = getattr(request, name, None)
     if value is None:
         headers = getattr(request, "headers", None)
-        value = headers.get(name) if isinstance(headers, Mapping) else None
+        value = headers.get(name) if type(headers) is dict or isinstance(headers, Mapping) else None
     return value if isinstance(value, str) and len(value) <= _MAX_CHARS else None
 
 

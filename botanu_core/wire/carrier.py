@@ -1,8 +1,7 @@
 """What a message says about a run and about who sent it, whatever the framework's headers look like."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from botanu_core import semconv as sc
 from botanu_core.wire.forwarding import FORWARDING_HEADERS
@@ -18,8 +17,7 @@ _FORWARDING: Final = {name.encode(): name for name in FORWARDING_HEADERS}
 _FORWARDING_ENVIRON: Final = {name: "HTTP_" + name.upper().replace("-", "_") for name in FORWARDING_HEADERS}
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
+class Inbound(NamedTuple):
     """The few facts of a message that decide about a run.
 
     Attributes:
@@ -101,7 +99,7 @@ def inbound(carrier: object) -> Inbound:
     if "REQUEST_METHOD" in carrier:
         return from_environ(carrier)
     found = from_mapping(carrier)
-    return found if not found.lines or _is_message(carrier) else replace(found, peer=UNKNOWN_PEER)
+    return found if not found.lines or _is_message(carrier) else found._replace(peer=UNKNOWN_PEER)
 
 
 def _is_message(carrier: Mapping[Any, Any]) -> bool:
