@@ -1,5 +1,6 @@
 """The spans of a task alone, connected to Celery's signals as any instrumentation has to be that patches nothing."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,7 @@ __all__ = ["spans_alone"]
 
 @contextmanager
 def spans_alone(provider: TracerProvider, propagator: Any) -> Iterator[None]:
-    """A PRODUCER and a CONSUMER span with what the messaging conventions ask for, the one the other's parent.
+    """A PRODUCER and a CONSUMER span, the one the other's parent: destination, task id, queue time and attempt.
 
     Args:
         provider: Of the spans.
@@ -26,6 +27,7 @@ def spans_alone(provider: TracerProvider, propagator: Any) -> Iterator[None]:
 
     def before(sender: str, headers: Any, routing_key: str, **_: Any) -> None:
         given = _attributes("publish", routing_key, headers["id"])
+        headers["sent"] = str(int(time.time() * 1000))
         span = tracer.start_span(f"publish {sender}", kind=SpanKind.PRODUCER, attributes=given)
         propagator.inject(headers, trace.set_span_in_context(span))
         open_spans.append(span)
@@ -38,6 +40,8 @@ def spans_alone(provider: TracerProvider, propagator: Any) -> Iterator[None]:
         carrier = {name: value for name in fields if (value := getattr(request, name, None)) is not None}
         context = propagator.extract(carrier, Context())
         given = _attributes("process", request.delivery_info["routing_key"], request.id)
+        given["celery.attempt"] = request.retries + 1
+        given["celery.queue_ms"] = time.time() * 1000 - float(request.sent)
         span = tracer.start_span(f"process {sender.name}", context, SpanKind.CONSUMER, given)
         open_spans.append((span, attach(trace.set_span_in_context(span, context))))
 
@@ -60,7 +64,7 @@ def spans_alone(provider: TracerProvider, propagator: Any) -> Iterator[None]:
         signal.disconnect(receiver)
 
 
-def _attributes(operation: str, destination: str, message_id: str) -> dict[str, str]:
+def _attributes(operation: str, destination: str, message_id: str) -> dict[str, Any]:
     return {
         "messaging.system": "celery",
         "messaging.operation.name": operation,

@@ -110,22 +110,22 @@ class Execution:
                 theirs.set_attributes(self._attributes())
         elif not self.is_deferred:
             base = get_current() if request.is_eager else context_of(request)
-            self._start(f"process {name}", kind_of(name, request), base)
+            self._start(f"process {name}", base)
         elif self._is_own:
             run.owns_span = False
         self._activation = adapter.activate(run, self._span, self, base=base)
         vars(request)[_KEY] = self
 
-    def _start(self, name: str, attributes: dict[str, Any], base: Context) -> None:
+    def _start(self, name: str, base: Context) -> None:
         if self._is_own:
-            self.run.start(name, SpanKind.CONSUMER, attributes, base)
+            self.run.start(name, SpanKind.CONSUMER, self._attributes(), base)
             self._span = self.run.span
         else:
-            everything = {**self.run.attributes, **attributes, **self._facts}
+            everything = {**self.run.attributes, **self._attributes()}
             self._span = adapter.start_span(name, SpanKind.INTERNAL, everything, base)
 
     def _attributes(self) -> dict[str, Any]:
-        """All that a span of somebody else's is to carry."""
+        """What its span is to carry, whosever that is."""
         return {**kind_of(self._task.name, self._request), **self._facts}
 
     def end(self, state: str | None, result: Any) -> None:
@@ -168,8 +168,7 @@ class Execution:
         if is_killed or (self.is_handed_on and state in (states.RETRY, states.IGNORED)):
             # The next attempt is the opener and says that it is completed, or the main process, which does the killing.
             self.run.joined = True
-        # With the outcome, and not at the start, where the SDK looks at each: a tenth of a span.
-        self.run.finish(status, error, self._facts)
+        self.run.finish(status, error)
 
     def _ended(self, state: str | None, result: Any) -> tuple[str | None, BaseException | None]:
         """The outcome's status, or `None` for what `error` says of it, or nobody."""

@@ -174,9 +174,9 @@ def table(bench: Bench) -> Table:
             "Celery's own code for publishing and for executing a task, without a broker: what telemetry adds to it, "
             "its span included, in units of a bare span. The run and the trace come from the publisher, one run for "
             "all tasks. *A messaging span alone* is the least that Celery's signals allow: a PRODUCER and a CONSUMER "
-            "span with four `messaging.*` attributes, the trace written on the message and read from it. "
-            "*Of bare, on Redis* is tasks a second of a prefork worker with one child, everything on, as a share of "
-            "the same worker's without telemetry, by turns, from a queue that was filled before."
+            "span with destination and task id, queue time and attempt, the trace written on the message and read "
+            "from it. *Of bare, on Redis* is tasks a second of a prefork worker with one child, everything on, as a "
+            "share of the same worker's without telemetry, by turns, from a queue that was filled before."
         ),
         header=("", *(f"{side}, {CONFIG_TITLES[config]}" for config in CONFIGS for side in SIDES), "of bare, on Redis"),
         rows=[(*row, cell(shares.get(_KIND[row[0]]))) for row in rows],

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, Final
 
 from opentelemetry._logs import LogRecord
@@ -29,14 +30,16 @@ from opentelemetry.trace import (
     get_current_span,
 )
 
-from botanu_core.runtime.spans import fitting_in, set_attributes
+from botanu_core.runtime.spans import fitting_in
 
 __all__ = ["make_record", "make_span"]
 
 _UNSET: Final = Status(StatusCode.UNSET)
+_NOTHING: Final[Mapping[str, Any]] = {}
 _SAMPLED, _RANDOM = 1, 2
 _FLAGS: Final = tuple(TraceFlags(flags) for flags in range(4))
 _start_span: Final = Tracer.start_span  # who puts his own in its place wants to hear of every span
+
 
 _Blank = Callable[[Any, str, SpanKind, SpanContext, SpanContext | None, Callable[[], None]], Any]
 
@@ -77,9 +80,19 @@ def make_span(
         return NonRecordingSpan(span_context)
     span = blank(tracer, name, kind, span_context, parent, when_ended)
     if answer.attributes:
-        set_attributes(span, answer.attributes)
+        _fill(span, answer.attributes)
     tracer.span_processor.on_start(span, parent_context=context)
     return span  # type: ignore[no-any-return]  # of the SDK's own class
+
+
+def _fill(span: Any, answered: Mapping[str, Any]) -> None:
+    # A sampler's answer is a read-only view; to copy it takes a tenth of adding what it shows one by one.
+    given = answered.copy() if type(answered) is MappingProxyType else dict(answered)
+    fitting = fitting_in(span._attributes, _NOTHING, given)
+    if type(fitting) is dict:
+        span._attributes._dict = fitting
+    else:
+        span.set_attributes(given)
 
 
 @cache
@@ -130,7 +143,8 @@ def _blank() -> _Blank | None:
 
         no_metrics = tracer._tracer_metrics.start_span(None, ALWAYS_ON.should_sample(None, 1, "example").decision)
         ours = blank(tracer, "example", SpanKind.INTERNAL, theirs.get_span_context(), None, no_metrics)
-        is_the_same = _parts(ours) == _parts(theirs) and hasattr(tracer.id_generator, "is_trace_id_random")
+        is_the_same = _parts(ours) == _parts(theirs) and type(theirs._attributes._dict) is dict
+        is_the_same = is_the_same and hasattr(tracer.id_generator, "is_trace_id_random")
     except (AttributeError, TypeError):
         return None
     return blank if is_the_same and _start_span.__module__ == Tracer.__module__ else None
