@@ -60,10 +60,9 @@ def make_span(
         The span; `None` where its tracer is to make it: one that is not the SDK's own, or is patched or switched off,
         or makes spans of other parts.
     """
-    if type(tracer) is not Tracer or Tracer.start_span is not _start_span or not tracer._is_enabled():
+    if type(tracer) is not Tracer or Tracer.start_span is not _start_span:
         return None
-    blank = _blank()
-    if blank is None:
+    if (blank := _blank()) is None or not tracer._is_enabled():
         return None
     parent: SpanContext | None = get_current_span(context).get_span_context()
     ids = tracer.id_generator
@@ -141,13 +140,22 @@ def _blank() -> _Blank | None:
             }
             return span
 
-        no_metrics = tracer._tracer_metrics.start_span(None, ALWAYS_ON.should_sample(None, 1, "example").decision)
-        ours = blank(tracer, "example", SpanKind.INTERNAL, theirs.get_span_context(), None, no_metrics)
+        # All that `make_span` asks of a tracer, asked once.
+        asked = (
+            tracer._is_enabled(),
+            tracer.id_generator.is_trace_id_random(),
+            theirs.context.trace_flags.random_trace_id,
+        )
+        decision = tracer.sampler.should_sample(None, 1, "example").decision
+        when_ended = tracer._tracer_metrics.start_span(None, decision)
+        ours = blank(tracer, "example", SpanKind.INTERNAL, theirs.get_span_context(), None, when_ended)
         is_the_same = _parts(ours) == _parts(theirs) and type(theirs._attributes._dict) is dict
-        is_the_same = is_the_same and hasattr(tracer.id_generator, "is_trace_id_random")
+        is_known = is_the_same and {type(each) for each in asked} == {bool}
+        theirs.end()  # the SDK may count those that are open
+        when_ended()
     except (AttributeError, TypeError):
         return None
-    return blank if is_the_same and _start_span.__module__ == Tracer.__module__ else None
+    return blank if is_known and _start_span.__module__ == Tracer.__module__ else None
 
 
 def _parts(span: Any) -> dict[str, type]:
