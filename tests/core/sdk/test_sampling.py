@@ -1,6 +1,5 @@
 """The application's sampler decides what is exported; with and without us its exporter gets the same traces."""
 
-import random
 from collections import Counter
 from contextlib import nullcontext
 
@@ -10,7 +9,6 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
@@ -24,22 +22,10 @@ from opentelemetry.trace import SpanKind, TraceState
 
 import botanu
 from botanu_core.runtime import guard
+from tests.support.ids import Seeded
 
 REQUESTS = 300
 RUN_KEYS = {"botanu.run_id", "botanu.workflow", "botanu.environment", "botanu.event_id", "botanu.customer_id"}
-
-
-class Seeded(IdGenerator):
-    """Trace ids that do not depend on how many spans there are."""
-
-    def __init__(self) -> None:
-        self._traces, self._spans = random.Random(7), random.Random(8)
-
-    def generate_trace_id(self) -> int:
-        return self._traces.getrandbits(128) | 1
-
-    def generate_span_id(self) -> int:
-        return self._spans.getrandbits(64) | 1
 
 
 class NoAttributes(Sampler):
