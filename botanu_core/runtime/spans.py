@@ -101,7 +101,7 @@ def _has_taken(span: Any, attributes: Mapping[str, Any]) -> bool:
     """
     if type(span).__module__ != _SDK or (known := kept_by(span)) is None:
         return False
-    fitting = fitting_in(span._attributes, known, attributes)
+    fitting = fitting_in(span._attributes, attributes)
     if fitting is None:
         return False
     with span._lock:
@@ -110,15 +110,14 @@ def _has_taken(span: Any, attributes: Mapping[str, Any]) -> bool:
     return True
 
 
-def fitting_in(kept: Any, known: Mapping[str, Any], attributes: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def fitting_in(kept: Any, attributes: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """`attributes` as the SDK would keep them; `None` where it is to see to it.
 
     Args:
         kept: What the SDK keeps attributes in, which knows its limits.
-        known: Those that are kept there.
         attributes: What is to be added.
     """
-    if kept.max_value_len is not None or (kept.maxlen is not None and len(known) + len(attributes) > kept.maxlen):
+    if kept.max_value_len is not None or (kept.maxlen is not None and len(kept) + len(attributes) > kept.maxlen):
         return None
     if _PLAIN.issuperset(map(type, attributes.values())):
         return attributes

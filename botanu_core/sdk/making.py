@@ -35,11 +35,9 @@ from botanu_core.runtime.spans import fitting_in
 __all__ = ["make_record", "make_span"]
 
 _UNSET: Final = Status(StatusCode.UNSET)
-_NOTHING: Final[Mapping[str, Any]] = {}
 _SAMPLED, _RANDOM = 1, 2
 _FLAGS: Final = tuple(TraceFlags(flags) for flags in range(4))
 _start_span: Final = Tracer.start_span  # who puts his own in its place wants to hear of every span
-
 
 _Blank = Callable[[Any, str, SpanKind, SpanContext, SpanContext | None, Callable[[], None]], Any]
 
@@ -87,7 +85,7 @@ def make_span(
 def _fill(span: Any, answered: Mapping[str, Any]) -> None:
     # A sampler's answer is a read-only view; to copy it takes a tenth of adding what it shows one by one.
     given = answered.copy() if type(answered) is MappingProxyType else dict(answered)
-    fitting = fitting_in(span._attributes, _NOTHING, given)
+    fitting = fitting_in(span._attributes, given)
     if type(fitting) is dict:
         span._attributes._dict = fitting
     else:
@@ -183,7 +181,7 @@ def make_record(logger: Any, record: LogRecord) -> Any:
     made = written(record, logger._resource, logger._instrumentation_scope, limits)
     kept: Any = record.attributes
     known = getattr(kept, "_dict", None)
-    if not isinstance(known, dict) or (fitting := fitting_in(kept, known, given)) is None:
+    if not isinstance(known, dict) or (fitting := fitting_in(kept, given)) is None:
         record.attributes = given
         return record
     known.update(fitting)
