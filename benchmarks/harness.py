@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any
 
-__all__ = ["BARE", "Contender", "Figure", "Rounds", "Samples", "difference", "measure", "ratio"]
+__all__ = ["BARE", "HTTP_SPAN", "Contender", "Figure", "Rounds", "Samples", "difference", "measure", "ratio"]
 
 BARE = "bare span"
 """The name of the contender that is the unit: `with tracer.start_as_current_span("x"): pass`."""
+HTTP_SPAN = "an HTTP server span around"
+"""The name of the contender that the web adapters are measured from: the application in a span of the SDK alone."""
 
 Samples = dict[str, list[float]]
 """Nanoseconds an iteration, one number a round, by contender."""

@@ -3,7 +3,7 @@
 from benchmarks import django_project as project
 from benchmarks import ours
 from benchmarks.bench import CONFIG_TITLES, Bench
-from benchmarks.harness import Contender, Samples, difference, ratio
+from benchmarks.harness import HTTP_SPAN, Contender, Samples, difference, ratio
 from benchmarks.providers import CONFIGS, Config, bare_span, tracer_provider
 from benchmarks.report import Table, Target, cell
 from benchmarks.wsgi import spanned
@@ -21,7 +21,6 @@ DISTRIBUTIONS = (
 )
 
 BARE = "Django"
-SPAN = "an HTTP server span around"
 OURS = "RunMiddleware"
 JOINED = "RunMiddleware, joining a run"
 CONTRIB = "OTel instrumentor"
@@ -46,7 +45,7 @@ def contenders(config: Config) -> list[Contender]:
     found = [
         bare_span(),
         Contender(BARE, project.wsgi_call(project.handler())),
-        Contender(SPAN, project.wsgi_call(spanned(project.handler(), others))),
+        Contender(HTTP_SPAN, project.wsgi_call(spanned(project.handler(), others))),
         Contender(OURS, project.wsgi_call(own)),
         Contender(JOINED, project.wsgi_call(own, _RUN_HEADERS)),
         Contender(CONTRIB, project.wsgi_call(project.with_otel(others))),
@@ -61,7 +60,7 @@ def contenders(config: Config) -> list[Contender]:
 def table(bench: Bench) -> Table:
     """What a request costs, whole and beyond the bare project."""
     samples = bench.both(__name__)
-    names = (BARE, SPAN, OURS, JOINED, CONTRIB, SENTRY, GUID, STRUCTLOG)
+    names = (BARE, HTTP_SPAN, OURS, JOINED, CONTRIB, SENTRY, GUID, STRUCTLOG)
     header = (f"{what}, {CONFIG_TITLES[config]}" for config in CONFIGS for what in ("whole", "beyond bare"))
     return Table(
         title="A Django request",
@@ -81,7 +80,7 @@ def _cells(samples: Samples, name: str) -> tuple[str, str]:
 
 
 def _targets(samples: dict[Config, Samples]) -> list[Target]:
-    beyond = difference(samples["spans"], OURS, SPAN)
+    beyond = difference(samples["spans"], OURS, HTTP_SPAN)
     what = "RunMiddleware on Django, beyond the application with an HTTP server span around it"
     targets = [Target(what, beyond.value, 3.0)]
     for config in CONFIGS:

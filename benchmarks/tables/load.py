@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bench import Bench, clean_environment
-from benchmarks.harness import Figure
+from benchmarks.harness import HTTP_SPAN, Figure
 from benchmarks.load import Loaded, load
 from benchmarks.report import Table, Target, cell
 
 ORDER = 30
 STANDS_ALONE = True  # `--only load` writes it
 CONNECTIONS = 16
-SPAN = "an HTTP server span around"
 TURNS, TURN_S = 30, 1.0
 """Each kind is loaded for 30 s in all, in short turns: a machine whose speed drifts does so for all of them."""
 WARM_UP, REQUESTS, NOTHING = 20_000, 200_000, "/nothing"
@@ -48,14 +47,14 @@ SERVERS = (
         "FastAPI on uvicorn",
         ("uvicorn", "--port", "{port}", "--no-access-log", "--log-level", "warning", "benchmarks.apps.fastapi_app:app"),
         "/tickets/7",
-        {"bare": "bare", "ours": "BotanuMiddleware", "span": SPAN, "otel": "OTel instrumentor, server span only"},
+        {"bare": "bare", "ours": "BotanuMiddleware", "span": HTTP_SPAN, "otel": "OTel instrumentor, server span only"},
     ),
     Server(
         "Flask on gunicorn gthread",
         ("gunicorn", "--bind", "127.0.0.1:{port}", "-k", "gthread", "--threads", str(CONNECTIONS), "--log-level",
          "warning", "benchmarks.apps.flask_app:app"),
         "/tickets/7",
-        {"bare": "bare", "ours": "BotanuFlask", "span": SPAN, "otel": "OTel Flask instrumentor"},
+        {"bare": "bare", "ours": "BotanuFlask", "span": HTTP_SPAN, "otel": "OTel Flask instrumentor"},
     ),
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from benchmarks import ours, peers_on_asgi
 from benchmarks.asgi import Application, request, spanned
 from benchmarks.bench import CONFIG_TITLES, Bench
-from benchmarks.harness import Contender, Samples, difference, ratio
+from benchmarks.harness import HTTP_SPAN, Contender, Samples, difference, ratio
 from benchmarks.providers import CONFIGS, Config, bare_span, tracer_provider
 from benchmarks.report import Table, Target, cell
 
@@ -29,7 +29,6 @@ DISTRIBUTIONS = (*ours.DISTRIBUTIONS, "starlette", "fastapi", *PEERS)
 
 STARLETTE = "Starlette"
 FASTAPI = "FastAPI"
-SPAN = "an HTTP server span around"
 OURS = "BotanuMiddleware"
 OURS_OVER_NATIVE = "BotanuMiddleware on native telemetry, server span only"
 JOINED = "BotanuMiddleware, joining a run"
@@ -87,7 +86,7 @@ def _on_starlette(others: TracerProvider) -> list[Contender]:
     correlated.add_middleware(CorrelationIdMiddleware)
     found = [
         _contender(STARLETTE, "bare", _starlette()),
-        _contender(STARLETTE, SPAN, spanned(_starlette(), others)),
+        _contender(STARLETTE, HTTP_SPAN, spanned(_starlette(), others)),
         _contender(STARLETTE, OURS, own),
         _contender(STARLETTE, JOINED, own, _RUN_HEADERS),
         _contender(STARLETTE, CONTRIB, contrib),
@@ -174,7 +173,7 @@ def _cells(samples: Samples, name: str) -> tuple[str, str]:
 
 def _targets(samples: Samples) -> list[Target]:
     own = _name(STARLETTE, OURS)
-    beyond = difference(samples, own, _name(STARLETTE, SPAN))
+    beyond = difference(samples, own, _name(STARLETTE, HTTP_SPAN))
     what = "BotanuMiddleware on Starlette, beyond the application with an HTTP server span around it"
     targets = [Target(what, beyond.value, 2.0)]
     for framework, rival in ((STARLETTE, CONTRIB_LEAN), (FASTAPI, CONTRIB_LEAN), (FASTAPI, NATIVE_LEAN)):

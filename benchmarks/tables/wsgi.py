@@ -10,7 +10,7 @@ from request_id import RequestIdMiddleware
 
 from benchmarks import ours, peers_on_wsgi
 from benchmarks.bench import CONFIG_TITLES, Bench
-from benchmarks.harness import Contender, Samples, difference, ratio
+from benchmarks.harness import HTTP_SPAN, Contender, Samples, difference, ratio
 from benchmarks.providers import CONFIGS, Config, bare_span, tracer_provider
 from benchmarks.report import Table, Target, cell
 from benchmarks.wsgi import Application, request, spanned
@@ -33,7 +33,6 @@ FLASK_CONTRIB = "OTel Flask instrumentor"
 WSGI_CONTRIB = "OTel WSGI middleware"
 CORRELATION = "request-id"
 SENTRY = "sentry-sdk, every request traced"
-SPAN = "an HTTP server span around"
 
 _PATH = "/tickets/7"
 _RUN_HEADERS = {
@@ -80,7 +79,7 @@ def _on_flask(others: TracerProvider) -> list[Contender]:
     FlaskInstrumentor().instrument_app(contrib, tracer_provider=others)
     return [
         _contender(FLASK, BARE, _flask()),
-        _contender(FLASK, SPAN, spanned(_flask(), others)),
+        _contender(FLASK, HTTP_SPAN, spanned(_flask(), others)),
         _contender(FLASK, EXTENSION, own),
         _contender(FLASK, JOINED, own, _RUN_HEADERS),
         _contender(FLASK, ASKING, asking),
@@ -102,7 +101,7 @@ def _on_wsgi(others: TracerProvider) -> list[Contender]:
 
     return [
         _contender(WSGI, BARE, _wsgi),
-        _contender(WSGI, SPAN, spanned(_wsgi, others)),
+        _contender(WSGI, HTTP_SPAN, spanned(_wsgi, others)),
         _contender(WSGI, MIDDLEWARE, BotanuMiddleware(_wsgi)),
         _contender(WSGI, WSGI_CONTRIB, OpenTelemetryMiddleware(_wsgi, tracer_provider=others)),
     ]
@@ -137,7 +136,7 @@ def _targets(samples: dict[Config, Samples]) -> list[Target]:
     targets = [
         Target(
             f"{kind} on {framework}, beyond the application with an HTTP server span around it",
-            difference(spans, _name(framework, kind), _name(framework, SPAN)).value,
+            difference(spans, _name(framework, kind), _name(framework, HTTP_SPAN)).value,
             2.5,
         )
         for framework, kind in ((FLASK, EXTENSION), (WSGI, MIDDLEWARE))
