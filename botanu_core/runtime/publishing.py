@@ -95,7 +95,7 @@ def completed(
             sc.RUN_ENDED_AT: started_ns + duration_ns,
             sc.RUN_DURATION_MS: duration_ns / 1e6,
         }
-        emit(sc.RUN_COMPLETED, lambda: event, span_context)
+        emit(sc.RUN_COMPLETED, event.copy, span_context)  # bound: a closure is three objects that wait
     # After the event, which bills are made from: a meter that fails costs the metric only.
     instruments = telemetry.instruments()
     if instruments is None:

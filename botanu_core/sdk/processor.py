@@ -16,6 +16,7 @@ from botanu_core.runtime import billing, guard
 from botanu_core.runtime.current import current_run
 from botanu_core.runtime.publishing import publish
 from botanu_core.runtime.spans import attributes_of, kept_by
+from botanu_core.sdk.making import lighten
 
 __all__ = ["LedgerProcessor"]
 
@@ -62,9 +63,11 @@ class LedgerProcessor(SpanProcessor):
         self._ended(span)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Read the span here where the provider does not say that one is ending."""
+        """Read the span here where the provider does not say that one is ending; let ours go on lighter."""
         if not self._hears_endings:
             self._ended(span)
+        if self.active and _scope_of(span) == _OURS:
+            lighten(span)
 
     def _ended(self, span: Any) -> None:
         if not self.active or (not open_spans and _scope_of(span) == _OURS):
