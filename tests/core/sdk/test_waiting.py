@@ -4,7 +4,13 @@ import gc
 import json
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import _logs, trace
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import (
+    BatchLogRecordProcessor,
+    InMemoryLogRecordExporter,
+    SimpleLogRecordProcessor,
+)
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -76,3 +82,21 @@ def test_the_span_that_its_owner_still_holds_takes_what_comes_too_late_as_ever(w
     span.add_event("late")
     assert "ended span" in caplog.text
     assert waiting()["over"].events == ()
+
+
+def test_an_event_that_waits_says_what_it_said_when_it_was_queued(monkeypatch, clean_process):
+    for signal in ("TRACES", "METRICS", "LOGS"):
+        monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "none")
+    at_once, batched = InMemoryLogRecordExporter(), InMemoryLogRecordExporter()
+    provider = LoggerProvider(shutdown_on_exit=False)
+    provider.add_log_record_processor(SimpleLogRecordProcessor(at_once))
+    provider.add_log_record_processor(BatchLogRecordProcessor(batched))
+    _logs.set_logger_provider(provider)
+    trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
+    botanu.enable(instrument="none")
+    with botanu.event(workflow="w", event_id="e"):
+        pass
+    provider.shutdown()
+    [now], [later] = at_once.get_finished_logs(), batched.get_finished_logs()
+    assert later.log_record.attributes["botanu.event_id"] == "e"
+    assert later.to_json() == now.to_json()
