@@ -1,4 +1,7 @@
-"""A FastAPI application; ``BENCH_KIND`` is ``bare``, ``span``, ``ours`` or ``otel``."""
+"""A FastAPI application; ``BENCH_KIND`` is ``bare``, ``span``, ``ours``, ``otel``, or one of these with ``-calls``.
+
+With that, the calls of its model client are traced as well.
+"""
 
 import os
 from typing import Any
@@ -8,11 +11,11 @@ from opentelemetry import trace
 from pydantic import BaseModel
 
 from benchmarks import ours
-from benchmarks.apps import desk
+from benchmarks.apps import desk, model
 from benchmarks.asgi import spanned
 from benchmarks.providers import prepare
 
-KIND = os.environ["BENCH_KIND"]
+KIND, _, CALLS = os.environ["BENCH_KIND"].partition("-")
 app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
 
 
@@ -39,6 +42,19 @@ async def ticket(number: int) -> Any:
     return desk.ticket(number)
 
 
+class Answer(BaseModel):
+    """What is answered to a customer."""
+
+    ticket: int
+    text: str
+
+
+@app.get("/tickets/{number}/answer", response_model=Answer)
+async def answer(number: int) -> Any:
+    """An AI feature: a query, and a model that is asked about what it found, over HTTP."""
+    return {"ticket": number, "text": await model.answer(desk.ticket(number))}
+
+
 @app.get("/nothing")
 async def nothing() -> dict[str, str]:
     """The least that a request can be."""
@@ -53,8 +69,16 @@ elif KIND == "ours":
 
     ours.enable("everything")
     app.add_middleware(BotanuMiddleware)
+    if CALLS:
+        from botanu_genai import OpenAIInstrumentor
+
+        OpenAIInstrumentor().instrument()
 elif KIND == "otel":
     from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
     prepare("everything")
     FastAPIInstrumentor.instrument_app(app, exclude_spans=["receive", "send"])
+    if CALLS:
+        from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor as OpenTelemetry
+
+        OpenTelemetry().instrument()

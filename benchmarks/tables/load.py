@@ -34,20 +34,38 @@ class Server:
         command: After ``python -m``; ``{port}`` is where to listen, on 127.0.0.1. The application reads ``BENCH_KIND``.
         path: What is asked for.
         kinds: ``bare`` first, ``ours`` second, and others beside them, by what the table calls them.
+        is_weighed: Whether its memory is measured.
     """
 
     name: str
     command: tuple[str, ...]
     path: str
     kinds: dict[str, str]
+    is_weighed: bool = True
 
 
+_UVICORN = (
+    "uvicorn", "--port", "{port}", "--no-access-log", "--log-level", "warning", "benchmarks.apps.fastapi_app:app",
+)  # fmt: skip
 SERVERS = (
     Server(
         "FastAPI on uvicorn",
-        ("uvicorn", "--port", "{port}", "--no-access-log", "--log-level", "warning", "benchmarks.apps.fastapi_app:app"),
+        _UVICORN,
         "/tickets/7",
         {"bare": "bare", "ours": "BotanuMiddleware", "span": HTTP_SPAN, "otel": "OTel instrumentor, server span only"},
+    ),
+    Server(
+        "FastAPI on uvicorn, asking a model",
+        _UVICORN,
+        "/tickets/7/answer",
+        {
+            "bare": "bare",
+            "ours": "BotanuMiddleware",
+            "ours-calls": "BotanuMiddleware and OpenAIInstrumentor",
+            "otel": "OTel instrumentor, server span only",
+            "otel-calls": "OTel instrumentors of both",
+        },
+        is_weighed=False,  # in the row before
     ),
     Server(
         "Flask on gunicorn gthread",
@@ -67,18 +85,22 @@ def table(bench: Bench) -> Table:
         found = _measured(bench, server)
         rows += [_row(server, found, kind, title) for kind, title in server.kinds.items()]
         least = found.rate("ours")
-        grown = found.after_mb - found.before_mb
         targets += [
             Target(f"{server.name}, requests a second of bare over ours", 1 / least.value, 1 / 0.85),
             Target(f"{server.name}, p99 of ours over bare", found.p99_ms("ours") / found.p99_ms("bare"), 1.25),
-            Target(f"{server.name}, memory grown over {REQUESTS:,} requests", grown, 0.05 * found.before_mb, "MB"),
         ]
+        if found.memory_mb is not None:
+            before, after = found.memory_mb
+            grown = f"{server.name}, memory grown over {REQUESTS:,} requests"
+            targets.append(Target(grown, after - before, 0.05 * before, "MB"))
     return Table(
         title="Under load",
         text=(
             f"Real servers, a process each, everything on, {CONNECTIONS} connections that are always busy: {TURNS} "
             f"turns of {TURN_S:g} s for each kind, by turns. Shares of requests are taken within a turn; p99 is that "
-            "of all turns. The endpoint reads a hundred rows from a database in memory and answers with 14 kB of JSON. "
+            "of all turns. The endpoint reads a hundred rows from a database in memory and answers with 14 kB of JSON; "
+            "*asking a model*, it sends ten of them to one over HTTP with OpenAI's asynchronous client, and answers "
+            "what that says, at once. "
             "*An HTTP server span around* is the least that any tracing on OpenTelemetry's SDK takes. "
             f"*CPU* is the server's own, all its threads, for a request. Memory is the server's after {WARM_UP:,} "
             f"requests for nothing, and again after {REQUESTS:,} more."
@@ -105,8 +127,7 @@ def _row(server: Server, found: "_Measured", kind: str, title: str) -> tuple[str
 class _Measured:
     loads: dict[str, list[Loaded]]
     cpu_us: dict[str, list[float]]
-    before_mb: float
-    after_mb: float
+    memory_mb: tuple[float, float] | None
 
     def rate(self, kind: str) -> Figure:
         """Requests a second as a share of those of `bare`, turn by turn."""
@@ -120,9 +141,13 @@ class _Measured:
 
 def _measured(bench: Bench, server: Server) -> _Measured:
     turns, turn_s, requests = (3, 1.0, 20_000) if bench.quick else (TURNS, TURN_S, REQUESTS)
-    task = bench.progress.add_task(f"load, {server.name}", total=turns * len(server.kinds) + 2)
+    task = bench.progress.add_task(f"load, {server.name}", total=turns * len(server.kinds) + 1)
     with contextlib.ExitStack() as stack:
-        running = {kind: stack.enter_context(_running(server, kind)) for kind in server.kinds}
+        _, model = stack.enter_context(_started("benchmarks.apps.model", "{port}"))
+        running = {
+            kind: stack.enter_context(_started(*server.command, BENCH_KIND=kind, BENCH_MODEL=str(model)))
+            for kind in server.kinds
+        }
         for _, port in running.values():
             load(port, server.path, connections=CONNECTIONS, count=2_000)
         loads: dict[str, list[Loaded]] = {kind: [] for kind in running}
@@ -134,13 +159,17 @@ def _measured(bench: Bench, server: Server) -> _Measured:
                 loads[kind].append(load(port, server.path, connections=CONNECTIONS, seconds=turn_s))
                 cpu_us[kind].append((_cpu_s(process.pid) - before) * 1e6 / len(loads[kind][-1].latencies))
                 bench.progress.advance(task)
-        process, port = running["ours"]
-        load(port, NOTHING, connections=CONNECTIONS, count=min(WARM_UP, requests))
-        before_mb = _memory_mb(process.pid)
+        memory_mb = _weighed(*running["ours"], requests) if server.is_weighed else None
         bench.progress.advance(task)
-        load(port, NOTHING, connections=CONNECTIONS, count=requests)
-        bench.progress.advance(task)
-        return _Measured(loads, cpu_us, before_mb, _memory_mb(process.pid))
+        return _Measured(loads, cpu_us, memory_mb)
+
+
+def _weighed(process: subprocess.Popen[bytes], port: int, requests: int) -> tuple[float, float]:
+    """Memory after requests for nothing, and again after so many more, in MB."""
+    load(port, NOTHING, connections=CONNECTIONS, count=min(WARM_UP, requests))
+    before_mb = _memory_mb(process.pid)
+    load(port, NOTHING, connections=CONNECTIONS, count=requests)
+    return before_mb, _memory_mb(process.pid)
 
 
 def _rotated(kinds: list[str], by: int) -> list[str]:
@@ -149,12 +178,13 @@ def _rotated(kinds: list[str], by: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def _running(server: Server, kind: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def _started(*command: str, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """``python -m`` so and so, once it listens, and where; ``{port}`` in the command is where it is to."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", *(part.format(port=port) for part in server.command)],
-        env=clean_environment() | {"BENCH_KIND": kind, "PYTHONPATH": str(_ROOT)},
+        [sys.executable, "-m", *(part.format(port=port) for part in command)],
+        env=clean_environment() | {"PYTHONPATH": str(_ROOT)} | environment,
     )
     try:
         _wait_for(process, port)
