@@ -152,8 +152,10 @@ class Execution:
     def leave(self) -> None:
         """Restore what was current before."""
         vars(self._request).pop(_KEY, None)
-        if self._activation is not None:
-            adapter.deactivate(self._activation)
+        # It knows us: let go of, or each task would wait for the garbage collector.
+        activation, self._activation = self._activation, None
+        if activation is not None:
+            adapter.deactivate(activation)
 
     # --- what is told -------------------------------------------------------------------------------------------
 
