@@ -57,16 +57,14 @@ def queue_ms(request: Any) -> float | None:
 
 def context_of(request: Any) -> Context:
     """The trace and the baggage that a message carries, upon nothing: what is current in a worker is no parent."""
-    carrier = {}
     propagator = adapter.inner_propagator()
-    for field in _fields_of(propagator):
-        value = said(request, field)
-        if value is not None:
-            carrier[field] = adapter.others(value) if field == _BAGGAGE else value
-    if not carrier:
-        return Context()
+    carrier = {
+        field: value if field != _BAGGAGE else adapter.others(value)
+        for field in _fields_of(propagator)
+        if (value := said(request, field)) is not None
+    }
     try:
-        return propagator.extract(carrier, Context())
+        return adapter.extracted(propagator, carrier)
     except Exception as error:
         adapter.failed("celery extract", error)
         return Context()
