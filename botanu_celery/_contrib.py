@@ -10,13 +10,15 @@ from typing import Any
 
 from opentelemetry.trace import Span, SpanKind, get_current_span
 
-__all__ = ["is_on", "its_span", "to_the_end", "to_the_front"]
+__all__ = ["is_beside", "its_span", "to_the_end", "to_the_front"]
 
 _MODULE = "opentelemetry.instrumentation.celery"
 
 
-def is_on() -> bool:
-    """Whether it is instrumenting this process."""
+def is_beside(signal: Any) -> bool:
+    """Whether it is instrumenting this process, and so is told of `signal`, as we are."""
+    if len(signal.receivers) == 1:
+        return False  # as mostly: that one is ours
     module = sys.modules.get(_MODULE)
     if module is None:
         return False

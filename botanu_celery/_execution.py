@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from celery import states
@@ -17,20 +18,20 @@ from botanu_core import adapter
 __all__ = ["Execution", "never_ran", "opened_ahead"]
 
 sc = adapter.semconv
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
-def kind_of(name: str, request: Any) -> dict[str, Any]:
-    """What the span of an execution says of the task and its queue: samplers decide by it."""
-    attributes = {sc.MESSAGING_SYSTEM: "celery", sc.MESSAGING_OPERATION_NAME: "process", sc.TASK_NAME: name}
-    destination = (request.delivery_info or {}).get("routing_key")
+def said_of(name: str, request: Any) -> dict[str, Any]:
+    """What the span of an execution says of the task, its queue, this message and this attempt, as they are now."""
+    attributes: dict[str, Any] = {
+        sc.MESSAGING_SYSTEM: "celery",
+        sc.MESSAGING_OPERATION_NAME: "process",
+        sc.TASK_NAME: name,
+    }
+    destination = (request.delivery_info or _NOTHING).get("routing_key")
     if isinstance(destination, str):
         attributes[sc.MESSAGING_DESTINATION] = destination
-    return attributes
-
-
-def facts_of(request: Any) -> dict[str, Any]:
-    """What it says of this message and this attempt, as they were when it began."""
-    attributes: dict[str, Any] = {sc.TASK_ATTEMPT: (request.retries or 0) + 1}
+    attributes[sc.TASK_ATTEMPT] = (request.retries or 0) + 1
     task_id, waited_ms = request.id, queue_ms(request)
     if isinstance(task_id, str):
         attributes[sc.MESSAGING_MESSAGE_ID] = task_id
@@ -54,14 +55,14 @@ class Execution:
     """
 
     __slots__ = (
-        "_activation", "_around", "_began_s", "_facts", "_is_beside", "_is_own", "_request", "_span", "_task",
+        "_activation", "_around", "_attributes", "_began_s", "_is_beside", "_is_own", "_request", "_span", "_task",
         "is_deferred", "is_handed_on", "run",
     )  # fmt: skip
 
     def __init__(self, task: Any, request: Any, run: adapter.RunContext, *, is_own: bool) -> None:
         self._task, self._request, self.run, self._is_own = task, request, run, is_own
         self._span: Span = run.span
-        self._facts = facts_of(request)
+        self._attributes = said_of(task.name, request)  # what its span is to carry, whosever that is
         self._began_s = time.monotonic()
         self._around = sys.exc_info()[1]  # what the code handles that calls a task in place
         self._activation: adapter.Activation | None = None
@@ -107,7 +108,7 @@ class Execution:
             if self._is_own:
                 run.borrow(theirs)
             if theirs.is_recording():
-                theirs.set_attributes(self._attributes())
+                theirs.set_attributes(self._attributes)
         elif not self.is_deferred:
             base = get_current() if request.is_eager else context_of(request)
             self._start(f"process {name}", base)
@@ -118,20 +119,16 @@ class Execution:
 
     def _start(self, name: str, base: Context) -> None:
         if self._is_own:
-            self.run.start(name, SpanKind.CONSUMER, self._attributes(), base)
+            self.run.start(name, SpanKind.CONSUMER, self._attributes, base)
             self._span = self.run.span
         else:
-            everything = {**self.run.attributes, **self._attributes()}
+            everything = {**self.run.attributes, **self._attributes}
             self._span = adapter.start_span(name, SpanKind.INTERNAL, everything, base)
-
-    def _attributes(self) -> dict[str, Any]:
-        """What its span is to carry, whosever that is."""
-        return {**kind_of(self._task.name, self._request), **self._facts}
 
     def end(self, state: str | None, result: Any) -> None:
         """Say how it ended, while its span can still be written on."""
         if self.is_deferred and (theirs := _contrib.its_span()) is not None:
-            theirs.set_attributes(self._attributes())
+            theirs.set_attributes(self._attributes)
             self._span = theirs
             if self._is_own:
                 self.run.borrow(theirs)
@@ -152,8 +149,10 @@ class Execution:
     def leave(self) -> None:
         """Restore what was current before."""
         vars(self._request).pop(_KEY, None)
-        if self._activation is not None:
-            adapter.deactivate(self._activation)
+        # It knows us: let go of, or each task would wait for the garbage collector.
+        activation, self._activation = self._activation, None
+        if activation is not None:
+            adapter.deactivate(activation)
 
     # --- what is told -------------------------------------------------------------------------------------------
 
@@ -256,8 +255,7 @@ def never_ran(name: str, request: Any, options: TaskOptions, status: str, error:
     if not run.joined:
         run.call(name)
     options.identify(run, name, request.args, request.kwargs)
-    attributes = {**kind_of(name, request), **facts_of(request)}
-    run.start(f"process {name}", SpanKind.CONSUMER, attributes, context_of(request))
+    run.start(f"process {name}", SpanKind.CONSUMER, said_of(name, request), context_of(request))
     if error is not None:
         run.fail(error)
     run.finish(status, error)

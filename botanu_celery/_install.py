@@ -111,7 +111,7 @@ class _Handlers:
             execution = Execution.of(sender, sender.request, self._options, args, kwargs)
             if execution is None:
                 return
-            is_beside = _contrib.is_on()
+            is_beside = _contrib.is_beside(signals.task_prerun)
             was_early = is_beside and _contrib.to_the_end(signals.task_prerun, self._prerun)
             execution.begin(is_beside=is_beside, is_last=not was_early)
             if execution.is_deferred and _contrib.to_the_end(signals.task_postrun, self._left):

@@ -20,6 +20,7 @@ SENT: Final = "botanu_sent"
 
 _BAGGAGE: Final = adapter.BAGGAGE_HEADER
 _MAX_CHARS: Final = 8192
+_MAX_DIGITS: Final = 14  # Unix milliseconds have 13 until the year 2286
 _MAPS: Final = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
 
 
@@ -43,30 +44,27 @@ def said(request: Any, name: str) -> str | None:
 def queue_ms(request: Any) -> float | None:
     """Milliseconds between when a task was due, its ETA or its publishing, and now; `None` where nobody says."""
     sent = said(request, SENT)
-    if sent is None or not (sent.isascii() and sent.isdigit()) or len(sent) > len("1700000000000") + 1:
+    if sent is None or len(sent) > _MAX_DIGITS or not (sent.isascii() and sent.isdigit()):
         return None
-    due_ms = float(sent)
-    eta = getattr(request, "eta", None)
+    due_ms, now_ms, eta = float(sent), time.time() * 1000, request.eta
     if isinstance(eta, str):
         try:
             due_ms = max(due_ms, datetime.fromisoformat(eta).timestamp() * 1000)
         except ValueError:
             pass
-    return max(0.0, time.time() * 1000 - due_ms)
+    return now_ms - due_ms if now_ms > due_ms else 0.0
 
 
 def context_of(request: Any) -> Context:
     """The trace and the baggage that a message carries, upon nothing: what is current in a worker is no parent."""
-    carrier = {}
     propagator = adapter.inner_propagator()
-    for field in _fields_of(propagator):
-        value = said(request, field)
-        if value is not None:
-            carrier[field] = adapter.others(value) if field == _BAGGAGE else value
-    if not carrier:
-        return Context()
+    carrier = {
+        field: value if field != _BAGGAGE else adapter.others(value)
+        for field in _fields_of(propagator)
+        if (value := said(request, field)) is not None
+    }
     try:
-        return propagator.extract(carrier, Context())
+        return adapter.extracted(propagator, carrier)
     except Exception as error:
         adapter.failed("celery extract", error)
         return Context()

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import Any, Final, Self
 
 from celery._state import get_current_task
+from celery.signals import before_task_publish
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 
@@ -64,7 +65,7 @@ class Publisher:
             headers[RUN_ID] = run.run_id
             run.published()
         span: Span | None = None
-        if not _contrib.is_on():
+        if not _contrib.is_beside(before_task_publish):
             if not options.headers_only and (run is not None or not opens_nothing(name)):
                 span = _started(name, run, destination, task_id, context)
             trace_onto(headers, context if span is None else set_span_in_context(span, context))

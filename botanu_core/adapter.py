@@ -12,6 +12,7 @@ from botanu_core.runtime.accept import accept, propagation_fields, server_span, 
 from botanu_core.runtime.context import RunContext, activate, current_run, deactivate, record_error
 from botanu_core.runtime.current import Activation
 from botanu_core.runtime.guard import failed
+from botanu_core.runtime.parent import extracted
 from botanu_core.runtime.propagator import SCOPE_KEY, inner_propagator, others, without_ours
 from botanu_core.runtime.telemetry import end_span, farewell, start_span
 from botanu_core.semconv import (
@@ -61,6 +62,7 @@ __all__ = [
     "deactivate",
     "end_span",
     "exposing",
+    "extracted",
     "failed",
     "farewell",
     "from_asgi",

@@ -84,9 +84,10 @@ def joined_run(
 
 def _was_refused(lines: tuple[str, ...]) -> bool:
     """Whether another instrumentation around or inside of the adapter has had the same message refused already."""
-    if otel.get_current().get(REFUSED_KEY) == lines:
+    context = otel.get_current()
+    if context.get(REFUSED_KEY) == lines:
         return True
-    active = current_run()
+    active = current_run(context)
     return active is not None and active.refused == lines
 
 

@@ -81,7 +81,7 @@ def admit(
         return _NONE
     try:
         text = ",".join(inbound.lines)
-        members, run = (_read_again if len(text) <= MAX_OWN_BYTES else _read)(text, settings.environment)
+        members, others, found = (_read_again if len(text) <= MAX_OWN_BYTES else _read)(text, settings.environment)
     except Malformed:
         return _refused("malformed")
     if not members:
@@ -96,18 +96,20 @@ def admit(
             return _refused(reason)
     elif mode == "auto" and not _from_inside(inbound, settings.trusted_proxies):
         return _refused("stranger")
-    if run is None:
+    if found.run is None:
         return _refused("malformed")
-    if RUN_MEMBERS.issuperset(members):
-        return Admission(run)
-    others = {key: value for key, value in members.items() if key not in RUN_MEMBERS}
-    return Admission(run, {key: value for key, value in others.items() if clean(value, "baggage value") is not None})
+    if not others:
+        return found
+    carried = {key: value for key, value in others.items() if clean(value, "baggage value") is not None}
+    return Admission(found.run, carried)
 
 
-def _read(text: str, environment: str) -> tuple[Mapping[str, str], Run | None]:
-    """The members that stand in `text`, and the run that they make, believed or not."""
+def _read(text: str, environment: str) -> tuple[Mapping[str, str], Mapping[str, str], Admission]:
+    """The members that stand in `text`, those that are not a run's own, and the run that they make: believed or not."""
     members = decode((text,))
-    return MappingProxyType(members), Run.from_members(members, environment=environment)
+    others = {key: value for key, value in members.items() if key not in RUN_MEMBERS}
+    admission = Admission(Run.from_members(members, environment=environment))
+    return MappingProxyType(members), MappingProxyType(others), admission
 
 
 # A run that calls a service or publishes tasks says the same each time.

@@ -1,6 +1,8 @@
 """What a task sees of its run, and what it leaves behind: on a broker in memory."""
 
+import gc
 import json
+import weakref
 
 import pytest
 from celery import chain, chord, group, signature
@@ -254,6 +256,23 @@ def test_a_task_that_leaves_as_programs_do_was_canceled(code, spans, completed):
         tasks.exits.apply(args=(code,), throw=True)
     (event,) = completed()
     assert event["botanu.outcome.status"] == "canceled"
+
+
+class Letter:
+    """What a task may be given in place."""
+
+
+def test_what_a_task_was_given_is_let_go_of_when_it_ends(spans):
+    """At once, and not when the garbage collector comes by: a worker executes thousands of them in between."""
+    letter = Letter()
+    kept = weakref.ref(letter)
+    gc.disable()
+    try:
+        tasks.where.apply(args=(letter,))
+        del letter
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 # --- set-up ----------------------------------------------------------------------------------------------------
