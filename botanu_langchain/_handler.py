@@ -93,6 +93,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
         self._workflow, self._capture, self._steps = workflow, capture, steps
         self._ids = {"event_id": event_id, "customer_id": customer_id, "tenant_id": tenant_id}
         self.open = OpenCalls()
+        self._by_key = self.open.by_key
 
     @property
     def run_inline(self) -> bool:  # type: ignore[override]  # a class attribute there
@@ -250,10 +251,19 @@ class BotanuCallbackHandler(BaseCallbackHandler):
         except Exception as error:
             failed("langchain", error)
 
-    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
+    def on_llm_new_token(
+        self,
+        token: str,
+        *,
+        chunk: Any = None,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,  # this and the next are named so as not to be gathered, piece by piece
+        tags: Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """A piece of the answer. There may be thousands, and of most there is nothing to be said."""
         try:
-            opened = self.open.get(run_id)
+            opened = self._by_key.get(run_id.int)
             if opened is None:
                 return
             if not opened.has_token and isinstance(opened.tracker, LLMTracker):

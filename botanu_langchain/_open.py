@@ -4,6 +4,7 @@ import itertools
 import sys
 import weakref
 from asyncio import _get_running_loop
+from collections.abc import Mapping
 from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final
@@ -128,10 +129,15 @@ def _nothing() -> None:
 
 
 class OpenCalls:
-    """All that is open. Shared by threads: each step is one of a dict's own."""
+    """All that is open. Shared by threads: each step is one of a dict's own.
+
+    Attributes:
+        by_key: The same, by LangChain's ids as integers, for whoever asks thousands of times.
+    """
 
     def __init__(self) -> None:
         self._open: dict[int, Open] = {}
+        self.by_key: Mapping[int, Open] = self._open
 
     def __len__(self) -> int:
         return len(self._open)
