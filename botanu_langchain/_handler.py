@@ -258,7 +258,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
         chunk: Any = None,
         run_id: UUID,
         parent_run_id: UUID | None = None,  # this and the next are named so as not to be gathered, piece by piece
-        tags: Sequence[str] | None = None,
+        tags: list[str] | None = None,
         **kwargs: Any,
     ) -> None:
         """A piece of the answer. There may be thousands, and of most there is nothing to be said."""
