@@ -21,11 +21,11 @@ _LONGEST_WORD: Final = 256
 _Pairs = list[tuple[str, str]]
 
 
-def room_on(span: Any, wanted: int | None) -> int:
-    """How many attributes may be added to `span` so that none that it has, or will need, is dropped."""
+def room_on(span: Any, wanted: int | None, more: int = 0) -> int:
+    """How many attributes may be added to `span`, and to `more`, so that none that it has, or needs, is dropped."""
     limits = getattr(span, "_limits", None)
     limit = getattr(limits, "max_span_attributes", _SDK_LIMIT) if limits is not None else _SDK_LIMIT
-    free = _MOST if limit is None else limit - len(getattr(span, "attributes", None) or ()) - _KEPT_FREE
+    free = _MOST if limit is None else limit - len(getattr(span, "attributes", None) or ()) - more - _KEPT_FREE
     return max(0, free if wanted is None else min(free, wanted))
 
 
