@@ -268,7 +268,7 @@ def _add_answer(found: dict[str, Any], answer: Any) -> None:
     if model := getattr(answer, "model", None):
         found[sc.GEN_AI_RESPONSE_MODEL] = model
     if choices := getattr(answer, "choices", None):
-        found[sc.GEN_AI_FINISH_REASONS] = [value(choice, "finish_reason") or "error" for choice in choices]
+        found[sc.GEN_AI_FINISH_REASONS] = [getattr(choice, "finish_reason", None) or "error" for choice in choices]
     if response_id := getattr(answer, "id", None):
         found[sc.GEN_AI_RESPONSE_ID] = response_id
     if tier := getattr(answer, "service_tier", None):
@@ -280,12 +280,12 @@ def _add_answer(found: dict[str, Any], answer: Any) -> None:
 
 
 def _add_usage(found: dict[str, Any], usage: Any) -> None:
-    if (count := value(usage, "prompt_tokens")) is not None:
+    if (count := getattr(usage, "prompt_tokens", None)) is not None:
         found[sc.GEN_AI_INPUT_TOKENS] = count
-    if (count := value(usage, "completion_tokens")) is not None:
+    if (count := getattr(usage, "completion_tokens", None)) is not None:
         found[sc.GEN_AI_OUTPUT_TOKENS] = count
     for part, names in _PARTS:
-        if (details := value(usage, part)) is not None:
+        if (details := getattr(usage, part, None)) is not None:
             for name, key in names:
                 if count := value(details, name):
                     found[key] = count

@@ -61,10 +61,11 @@ def _flat(found: dict[str, Any], asked: Asked, prompts: Prompts, choices: Sequen
     return cut_short + prompts.total - len(prompts.read)
 
 
-def _by_worth(messages: Sequence[Message]) -> Iterator[Message]:
-    leading = next((at for at, message in enumerate(messages) if message.role not in SYSTEM_ROLES), len(messages))
-    yield from messages[:leading]
-    yield from reversed(messages[leading:])
+def _by_worth(messages: Sequence[Message]) -> list[Message]:
+    leading = 0
+    while leading < len(messages) and messages[leading].role in SYSTEM_ROLES:
+        leading += 1
+    return [*messages[:leading], *reversed(messages[leading:])]
 
 
 def _add(found: dict[str, Any], kind: str, message: Message, capture: Capture, is_captured: bool, end: int) -> bool:
@@ -100,7 +101,8 @@ def _tool_pairs(prefix: str, tool: Tool, asked: Asked) -> _Pairs:
 def _pairs(kind: str, message: Message, capture: Capture, is_captured: bool) -> _Pairs:
     prefix = f"{kind}{message.number}."
     pairs = [(f"{prefix}role", cut(message.role, _LONGEST_WORD))]
-    if is_captured and (text := message.text) is not None:
+    content = message.content
+    if is_captured and content is not None and (text := content if type(content) is str else message.text) is not None:
         pairs.append((f"{prefix}content", capture.text(text)))
     if message.finish_reason is not None:
         pairs.append((f"{prefix}finish_reason", message.finish_reason))
