@@ -1,7 +1,8 @@
 """What both instrumentors are: OpenTelemetry's own one, with a hook at the end of a call and a reader at its beginning.
 
 A client's method ends up inside three layers: ours, which looks at the arguments before anybody else; OpenTelemetry's,
-which makes the span; and ours again, in which that span is current. All three stay where they are, and do nothing, when
+which makes the span; and ours again, in which that span is current. What our first layer can tell by itself does not
+pass the other two. All three stay where they are, and do nothing, when
 somebody has put another one over them before they are to be taken off.
 """
 

@@ -76,12 +76,13 @@ class OpenAIInstrumentor(Instrumentor):
 
     def _prepare(self, tracer_provider: Any, meters: Meters) -> None:
         self._chats = None
-        if not self._is_read_by_others:
-            try:
-                chat = import_module("botanu_genai._chat")  # only here: it imports the client
-            except ImportError:
-                return  # of OpenTelemetry's packages there is another version
+        if self._is_read_by_others:
+            return
+        try:
+            chat = import_module("botanu_genai._chat")  # only here: it imports the client
             self._chats = chat.chats_of(tracer_provider, meters, self._hook, details=self._details)
+        except (ImportError, AttributeError):
+            return  # OpenTelemetry's packages are of another version, and of other parts: their layer tells of all
 
     # --- an answer that comes whole -----------------------------------------------------------------------------
 

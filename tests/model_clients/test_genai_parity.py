@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from calls import OWN, call, clients_of
 from listening import points_of, sinks, span_of
 from opentelemetry import trace
 from opentelemetry.instrumentation.genai.openai import patch
-from opentelemetry.util.genai import version
+from opentelemetry.util.genai import invocation, version
 from opentelemetry.util.genai.handler import TelemetryHandler
 
 from botanu_genai import BedrockInstrumentor, OpenAIInstrumentor
@@ -140,6 +141,14 @@ def test_events_are_theirs_to_emit(emits, said, theirs, monkeypatch):
     assert ours == said("openai", ASKED, by_us=False, content=False)
 
 
+def test_where_their_package_has_other_parts_all_is_left_to_them(said, theirs, monkeypatch):
+    monkeypatch.delitem(sys.modules, "botanu_genai._chat", raising=False)
+    monkeypatch.delattr(invocation, "InferenceData")
+    found = said("openai", ASKED, by_us=True)
+    assert theirs
+    assert len(found.spans) == 1
+
+
 # --- calls in and around others ------------------------------------------------------------------------------------
 
 
@@ -177,10 +186,10 @@ def says_nothing(handler: TelemetryHandler) -> None:
 
 
 def says_much(handler: TelemetryHandler) -> None:
-    with handler.inference("other", request_model="m", server_address="elsewhere") as invocation:
-        invocation.temperature, invocation.top_k = 0.5, 3
-        invocation.input_tokens, invocation.response_model_name = 1000, "m-1"
-        invocation.attributes["own"], invocation.metric_attributes["label"] = "yes", "a"
+    with handler.inference("other", request_model="m", server_address="elsewhere") as found:
+        found.temperature, found.top_k = 0.5, 3
+        found.input_tokens, found.response_model_name = 1000, "m-1"
+        found.attributes["own"], found.metric_attributes["label"] = "yes", "a"
 
 
 @pytest.mark.parametrize("inside", [says_nothing, says_much])
