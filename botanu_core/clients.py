@@ -1,4 +1,4 @@
-"""The third door: what an instrumentor of model clients may import, where the spans are made by another library.
+"""The third door: what an instrumentor of model clients may import, where another library says what is on the spans.
 
 Such an instrumentor asks `capturing` when a call begins, and writes nothing on a span that has not gone through
 `Capture.text`. The ledger reads the span when it ends.
@@ -13,6 +13,7 @@ from botanu_core.privacy.content import cut
 from botanu_core.privacy.scrubber import WITHHELD, default_scrubber
 from botanu_core.runtime.guard import failed
 from botanu_core.runtime.spans import set_attributes
+from botanu_core.runtime.telemetry import end_span, start_span
 from botanu_core.tracking.capture import Capture, capturing
 
 __all__ = [
@@ -22,12 +23,14 @@ __all__ = [
     "MissingExtra",
     "capturing",
     "cut",
+    "end_span",
     "export_to",
     "failed",
     "logger",
     "scrubbed_value",
     "semconv",
     "set_attributes",
+    "start_span",
     "warn_once",
 ]
 

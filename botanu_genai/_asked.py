@@ -10,7 +10,7 @@ from opentelemetry.trace import Span, get_current_span
 from botanu_core.clients import Capture, capturing
 from botanu_genai._messages import Message, Prompts
 
-__all__ = ["Asked", "Tool", "begin", "known", "take"]
+__all__ = ["Asked", "Tool", "asked_on", "begin", "known", "take"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,18 @@ def begin(*, details: bool) -> Asked | None:
         details: Whether tool schemas, and for whom it is, are wanted where content is not captured.
     """
     span = get_current_span()
+    asked = asked_on(span, details=details)
+    if asked is not None:
+        _open[span] = asked
+    return asked
+
+
+def asked_on(span: Span, *, details: bool) -> Asked | None:
+    """The same of `span`, for whoever will end it himself."""
     if not span.is_recording() or not span.get_span_context().trace_flags.sampled:
         return None
     capture = capturing()
-    asked = _open[span] = Asked(capture, capture.asked or (details and not capture.is_barred))
-    return asked
+    return Asked(capture, capture.asked or (details and not capture.is_barred))
 
 
 def known(span: Span | None) -> Asked | None:

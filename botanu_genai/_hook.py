@@ -37,6 +37,20 @@ class Hook:
         found = theirs if theirs is not None else load_completion_hook()
         self._theirs = None if type(found).__name__ == "_NoOpCompletionHook" else found
 
+    def written_on(
+        self, span: Any, asked: Asked, prompts: Prompts, choices: Sequence[Message], more: int = 0
+    ) -> dict[str, Any]:
+        """What is to be written of the messages of a call.
+
+        Args:
+            span: The call's.
+            asked: The call.
+            prompts: What it asked.
+            choices: What was answered.
+            more: How many other attributes are to be written.
+        """
+        return written(asked, prompts, choices, self._form, room_on(span, self._room, more))
+
     @property
     def is_chained(self) -> bool:
         """Whether there is a hook of the user's."""
@@ -83,7 +97,7 @@ class Hook:
         if prompts is None:
             read = of_parts(inputs, system)
             prompts = Prompts(read, len(read))
-        attributes = written(asked, prompts, _choices(asked, outputs), self._form, room_on(span, self._room))
+        attributes = self.written_on(span, asked, prompts, _choices(asked, outputs))
         attributes.update(asked.agent)
         if attributes:
             set_attributes(span, attributes)

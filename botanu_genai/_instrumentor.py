@@ -1,7 +1,8 @@
 """What both instrumentors are: OpenTelemetry's own one, with a hook at the end of a call and a reader at its beginning.
 
 A client's method ends up inside three layers: ours, which looks at the arguments before anybody else; OpenTelemetry's,
-which makes the span; and ours again, in which that span is current. All three stay where they are, and do nothing, when
+which makes the span; and ours again, in which that span is current. What our first layer can tell by itself does not
+pass the other two. All three stay where they are, and do nothing, when
 somebody has put another one over them before they are to be taken off.
 """
 
@@ -144,14 +145,16 @@ class Instrumentor(ABC):
             targets = tuple(self._found_targets())
             for target in targets:
                 target.begin()
+            meters = Meters(meter_provider)
             with _capturing_nothing() as self._reads_events:
                 base.instrument(
                     tracer_provider=tracer_provider,
-                    meter_provider=Meters(meter_provider),
+                    meter_provider=meters,
                     logger_provider=logger_provider,
                     completion_hook=self._hook,
                     **options,
                 )
+            self._prepare(tracer_provider, meters)
             for target in targets:
                 target.complete()
             self._targets = targets
@@ -184,6 +187,9 @@ class Instrumentor(ABC):
     def _is_read_by_others(self) -> bool:
         """Whether somebody wants the messages as OpenTelemetry's package reads them."""
         return self._hook.is_chained or self._reads_events
+
+    def _prepare(self, tracer_provider: Any, meters: Meters) -> None:  # noqa: B027  # not all have anything to do
+        """Do what else is to be done once OpenTelemetry's instrumentor is on, and before the outer layers are."""
 
     @abstractmethod
     def _found_targets(self) -> Iterator[Target]:

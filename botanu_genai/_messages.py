@@ -5,6 +5,7 @@ Messages are tuples, for fifty may be made in a call: a frozen dataclass takes t
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
 # A call may bring thousands; no span holds more than the newest of them.
 MOST_READ: Final = 128
 SYSTEM_ROLES: Final = frozenset({"system", "developer"})
+_SPEAKERS: Final = ("user", "system", "developer")  # who neither calls tools nor is one
 
 
 class ToolCall(NamedTuple):
@@ -95,8 +97,8 @@ def chat_choices(choices: Iterable[Any]) -> Iterator[Message]:
         yield Message(
             choice.index,
             said.role or "assistant",
-            said.content if said.content is not None else value(said, "refusal"),
-            _chat_tool_calls(value(said, "tool_calls")),
+            said.content if said.content is not None else getattr(said, "refusal", None),
+            _chat_tool_calls(getattr(said, "tool_calls", None)),
             None,
             choice.finish_reason or "error",
         )
@@ -148,14 +150,16 @@ def as_json(data: Any) -> str | None:
 
 
 def _chat_message(number: int, message: Any) -> Message:
-    content = value(message, "content")
+    said = message.get if type(message) is dict else partial(value, message)
+    content, role = said("content"), said("role")
+    if type(content) is str and type(role) is str and role in _SPEAKERS:
+        return Message(number, role, content)
     if isinstance(content, list):
         content = list(content)  # the application may go on writing in its own
-    role = value(message, "role")
-    calls = value(message, "tool_calls") if role == "assistant" else None
-    answered = value(message, "tool_call_id") if role == "tool" else None
+    calls = said("tool_calls") if role == "assistant" else None
+    answered = said("tool_call_id") if role == "tool" else None
     if content is None and role == "assistant":
-        content = value(message, "refusal")
+        content = said("refusal")
     return Message(number, str(role), content, _chat_tool_calls(calls), answered)
 
 

@@ -12,28 +12,34 @@ _PER_CHUNK: Final = "gen_ai.client.operation.time_per_output_chunk"
 
 
 class Meters(MeterProvider):
-    """The application's meter provider, or the global one, without that histogram."""
+    """The application's meter provider, or the global one, without that histogram.
+
+    Attributes:
+        histograms: Those that were made of it, by name.
+    """
 
     def __init__(self, inner: MeterProvider | None) -> None:
         self._inner = inner
+        self.histograms: dict[str, Histogram] = {}
 
     def get_meter(
         self, name: str, version: str | None = None, schema_url: str | None = None, attributes: Any = None
     ) -> Meter:
         """See `MeterProvider.get_meter`."""
         provider = self._inner if self._inner is not None else metrics.get_meter_provider()
-        return _Meter(provider.get_meter(name, version, schema_url, attributes))
+        return _Meter(provider.get_meter(name, version, schema_url, attributes), self.histograms)
 
 
 class _Meter(Meter):
-    def __init__(self, inner: Meter) -> None:
+    def __init__(self, inner: Meter, histograms: dict[str, Histogram]) -> None:
         super().__init__(inner.name, inner.version, inner.schema_url)
-        self._inner = inner
+        self._inner, self._histograms = inner, histograms
 
     def create_histogram(self, name: str, *args: Any, **options: Any) -> Histogram:
         if name == _PER_CHUNK:
             return NoOpHistogram(name)
-        return self._inner.create_histogram(name, *args, **options)
+        made = self._histograms[name] = self._inner.create_histogram(name, *args, **options)
+        return made
 
     def create_counter(self, *args: Any, **options: Any) -> Any:
         return self._inner.create_counter(*args, **options)

@@ -2,20 +2,23 @@
 
 import inspect
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from botanu_core.clients import cut, failed
-from botanu_core.clients import semconv as sc
-from botanu_genai._asked import Asked, Tool, begin, known
+from botanu_core.clients import failed
+from botanu_genai._asked import Asked, begin, known
 from botanu_genai._instrumentor import Instrumentor, Target
-from botanu_genai._messages import chat_choices, chat_prompts, value
+from botanu_genai._messages import chat_choices, chat_prompts
+from botanu_genai._meters import Meters
+from botanu_genai._request import read_request
+
+if TYPE_CHECKING:
+    from botanu_genai._chat import Chat, Chats
 
 __all__ = ["OpenAIInstrumentor"]
 
-_LONGEST_USER: Final = 256
 _CHAT: Final = ("openai.resources.chat.completions", ("Completions", "AsyncCompletions"))
 _RESPONSES: Final = ("openai.resources.responses.responses", ("Responses", "AsyncResponses"))
 _METHODS: Final = ("create", "parse")
@@ -50,6 +53,7 @@ class OpenAIInstrumentor(Instrumentor):
 
     _package = "opentelemetry.instrumentation.genai.openai"
     _class = "OpenAIInstrumentor"
+    _chats: "Chats | None" = None
 
     def _found_targets(self) -> Iterator[Target]:
         for (module, classes), is_chat in ((_CHAT, True), (_RESPONSES, False)):
@@ -66,7 +70,52 @@ class OpenAIInstrumentor(Instrumentor):
 
     def _target(self, owner: type, method: str, is_chat: bool, is_async: bool) -> Target:
         inner, outer = (self._ainner, self._aouter) if is_async else (self._inner, self._outer)
+        if is_chat:
+            outer = partial(self._awhole if is_async else self._whole, vars(owner)[method])
         return Target(owner, method, partial(inner, is_chat), outer)
+
+    def _prepare(self, tracer_provider: Any, meters: Meters) -> None:
+        self._chats = None
+        if self._is_read_by_others:
+            return
+        try:
+            chat = import_module("botanu_genai._chat")  # only here: it imports the client
+            self._chats = chat.chats_of(tracer_provider, meters, self._hook, details=self._details)
+        except (ImportError, AttributeError):
+            return  # OpenTelemetry's packages are of another version, and of other parts: their layer tells of all
+
+    # --- an answer that comes whole -----------------------------------------------------------------------------
+
+    def _whole(
+        self, client_method: Any, wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        chat = self._begun(instance, args, kwargs)
+        if chat is None:
+            return self._outer(wrapped, instance, args, kwargs)
+        try:
+            result = client_method.__get__(instance)(**chat.read())
+        except BaseException as error:
+            chat.end(error=error)
+            raise
+        chat.end(result)
+        return result
+
+    async def _awhole(
+        self, client_method: Any, wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        chat = self._begun(instance, args, kwargs)
+        if chat is None:
+            return await self._aouter(wrapped, instance, args, kwargs)
+        try:
+            result = await client_method.__get__(instance)(**chat.read())
+        except BaseException as error:
+            chat.end(error=error)
+            raise
+        chat.end(result)
+        return result
+
+    def _begun(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Chat | None":
+        return self._chats.begin(instance, kwargs) if self._chats is not None and not args and self._listens else None
 
     # --- before anybody else -----------------------------------------------------------------------------------
 
@@ -126,7 +175,7 @@ class OpenAIInstrumentor(Instrumentor):
         if asked is None:
             return None
         try:
-            _read_facts(asked, kwargs)
+            read_request(asked, kwargs)
             if is_chat:
                 asked.prompts = chat_prompts(messages)
         except Exception as error:
@@ -153,29 +202,3 @@ def _hold(stream: Any) -> None:
     asked = known(getattr(invocation, "span", None))
     if asked is not None:
         asked.stream = weakref.ref(stream)
-
-
-def _read_facts(asked: Asked, kwargs: Mapping[str, Any]) -> None:
-    user, seed, shape = kwargs.get("user"), kwargs.get("seed"), kwargs.get("response_format")
-    if isinstance(user, str) and asked.details:
-        asked.attributes[sc.OPENAI_USER] = cut(user, _LONGEST_USER)
-    if type(seed) is int:
-        asked.attributes[sc.OPENAI_SEED] = seed
-    kind = "json_schema" if isinstance(shape, type) else value(shape, "type")
-    if isinstance(kind, str):
-        asked.attributes[sc.OPENAI_RESPONSE_FORMAT] = kind
-    tools = kwargs.get("tools")
-    if isinstance(tools, list | tuple) and tools:
-        asked.tools, asked.tools_prefix = [_tool(tool) for tool in tools], sc.OPENAI_TOOLS
-
-
-def _tool(tool: Any) -> Tool:
-    """A tool of a chat, or of the Responses API, where the function's fields are the tool's own."""
-    kind = value(tool, "type")
-    what = value(tool, "function") or (value(tool, kind) if isinstance(kind, str) else None) or tool
-    return Tool(
-        str(value(what, "name") or kind or ""),
-        kind if isinstance(kind, str) else None,
-        value(what, "description"),
-        value(what, "parameters"),
-    )

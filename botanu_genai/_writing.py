@@ -21,11 +21,11 @@ _LONGEST_WORD: Final = 256
 _Pairs = list[tuple[str, str]]
 
 
-def room_on(span: Any, wanted: int | None) -> int:
-    """How many attributes may be added to `span` so that none that it has, or will need, is dropped."""
+def room_on(span: Any, wanted: int | None, more: int = 0) -> int:
+    """How many attributes may be added to `span`, and to `more`, so that none that it has, or needs, is dropped."""
     limits = getattr(span, "_limits", None)
     limit = getattr(limits, "max_span_attributes", _SDK_LIMIT) if limits is not None else _SDK_LIMIT
-    free = _MOST if limit is None else limit - len(getattr(span, "attributes", None) or ()) - _KEPT_FREE
+    free = _MOST if limit is None else limit - len(getattr(span, "attributes", None) or ()) - more - _KEPT_FREE
     return max(0, free if wanted is None else min(free, wanted))
 
 
@@ -61,10 +61,11 @@ def _flat(found: dict[str, Any], asked: Asked, prompts: Prompts, choices: Sequen
     return cut_short + prompts.total - len(prompts.read)
 
 
-def _by_worth(messages: Sequence[Message]) -> Iterator[Message]:
-    leading = next((at for at, message in enumerate(messages) if message.role not in SYSTEM_ROLES), len(messages))
-    yield from messages[:leading]
-    yield from reversed(messages[leading:])
+def _by_worth(messages: Sequence[Message]) -> list[Message]:
+    leading = 0
+    while leading < len(messages) and messages[leading].role in SYSTEM_ROLES:
+        leading += 1
+    return [*messages[:leading], *reversed(messages[leading:])]
 
 
 def _add(found: dict[str, Any], kind: str, message: Message, capture: Capture, is_captured: bool, end: int) -> bool:
@@ -100,7 +101,8 @@ def _tool_pairs(prefix: str, tool: Tool, asked: Asked) -> _Pairs:
 def _pairs(kind: str, message: Message, capture: Capture, is_captured: bool) -> _Pairs:
     prefix = f"{kind}{message.number}."
     pairs = [(f"{prefix}role", cut(message.role, _LONGEST_WORD))]
-    if is_captured and (text := message.text) is not None:
+    content = message.content
+    if is_captured and content is not None and (text := content if type(content) is str else message.text) is not None:
         pairs.append((f"{prefix}content", capture.text(text)))
     if message.finish_reason is not None:
         pairs.append((f"{prefix}finish_reason", message.finish_reason))

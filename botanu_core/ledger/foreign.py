@@ -246,7 +246,10 @@ def _word(attributes: Mapping[str, Any], *names: str) -> str | None:
 
 
 def _is_said(attributes: Mapping[str, Any], *names: str) -> bool:
-    return any(value is True or value in ("True", "true") for name in names if (value := attributes.get(name)))
+    for name in names:
+        if (value := attributes.get(name)) is not None and (value is True or value in ("True", "true")):
+            return True
+    return False
 
 
 def _raw(attributes: Mapping[str, Any]) -> dict[str, Any]:

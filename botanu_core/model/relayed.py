@@ -78,9 +78,11 @@ def langchain(source: Any, _: str) -> Reported:
 
 def otel(attributes: Any, _: str, *, is_beside: bool = False) -> Reported:
     """OpenTelemetry's conventions, the current ones and those before them."""
-    tier = tier_of(get(attributes, *_TIER))
-    is_batch = tier == "batch"
-    context = context_of(processing=tier if is_batch else "", service_tier="" if is_batch else tier) if tier else ()
+    said = get(attributes, *_TIER)
+    context: tuple[tuple[str, str], ...] = ()
+    if said is not None and (tier := tier_of(said)):
+        is_batch = tier == "batch"
+        context = context_of(processing=tier if is_batch else "", service_tier="" if is_batch else tier)
     if type(attributes) is dict and _MORE.isdisjoint(attributes):
         # As most say it: a whole of either side and none of its parts, which take four times as long to look for.
         inputs, outputs = count_of(get(attributes, *_INPUT)), count_of(get(attributes, *_OUTPUT))

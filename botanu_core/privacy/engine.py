@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from botanu_core.privacy.lane import MASK, Judged, Lane, compiled, decoded
+from botanu_core.privacy.lane import MASK, NOTHING, Judged, Lane, compiled, decoded
 from botanu_core.privacy.pattern import Pattern
 
 __all__ = ["Engine", "Found", "LaneRows", "Region"]
@@ -89,8 +89,14 @@ class Engine:
                 data = text.translate(_narrow()).encode("utf-8", "surrogatepass")
         if any(opening in data for opening in self._openings):
             data = self._left_behind.sub(_masked, data)
-        search = _Search(self, data, len(data) == len(text), limit)
-        return search.run([(0, len(data))] if regions is None else list(_in_bytes(text, data, regions)))
+        end = len(data)
+        if regions is not None:
+            spans, places = [_NOWHERE] * len(self.lanes), list(_in_bytes(text, data, regions))
+        else:
+            spans, places = [lane.next(data, 0, end) for lane in self.lanes], [(0, end)]
+            if min(spans, default=NOTHING) == NOTHING:  # as most texts have it
+                return [], set()
+        return _Search(self, data, spans, end == len(text), limit).run(places)
 
     def _find_unseen(self, text: str, limit: int | None) -> tuple[list[Found], set[int]]:
         """Find in what is left without the signs that are not seen; what is found takes those inside it along."""
@@ -117,11 +123,13 @@ class _Search:
         "_near", "_places", "_position", "_reach", "_spans", "_waiting",
     )  # fmt: skip
 
-    def __init__(self, engine: Engine, data: bytes, is_ascii: bool, limit: int | None) -> None:
+    def __init__(
+        self, engine: Engine, data: bytes, spans: list[tuple[int, int]], is_ascii: bool, limit: int | None
+    ) -> None:
         self._engine, self._data, self._limit = engine, data, limit
         self._places = _Places(data, is_ascii)
         self._lanes = engine.lanes
-        self._spans = [_NOWHERE] * len(self._lanes)
+        self._spans = spans
         self._waiting: list[Judged] = []
         self._found: list[Found] = []
         self._position = self._let_go = self._looked_at_again = 0

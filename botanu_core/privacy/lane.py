@@ -107,7 +107,8 @@ class Lane:
         If none begins before `until`, the place of something that does not is given instead.
         """
         size = len(data)
-        position = self._near_landmark(data, position)
+        if position or self._landmark:
+            position = self._near_landmark(data, position)
         end = min(position + _CHUNK, until + 2 * _OVERLAP, size)
         while position < size:
             if position >= until:

@@ -167,13 +167,27 @@ def _made(slot: str, provider: metrics.MeterProvider) -> Instruments:
         return found
 
 
-def start_span(name: str, kind: SpanKind, attributes: Mapping[str, Any], context: Context | None = None) -> Span:
-    """Start a span; where the SDK or somebody's processor fails, one that records nothing and has its parent's ids."""
+def start_span(
+    name: str,
+    kind: SpanKind,
+    attributes: Mapping[str, Any],
+    context: Context | None = None,
+    maker: Tracer | None = None,
+) -> Span:
+    """Start a span; where the SDK or somebody's processor fails, one that records nothing and has its parent's ids.
+
+    Args:
+        name: Its name.
+        kind: Its kind.
+        attributes: What it is born with.
+        context: What it is in; what is current without it.
+        maker: Whose it is; our own tracer's without it.
+    """
     try:
-        ours, make = tracer(), _found.make_span
-        if make is not None and (span := make(ours, name, kind, attributes, context)) is not None:
+        by, make = maker or tracer(), _found.make_span
+        if make is not None and (span := make(by, name, kind, attributes, context)) is not None:
             return span
-        return ours.start_span(name, context, kind, attributes, record_exception=False, set_status_on_exception=False)
+        return by.start_span(name, context, kind, attributes, record_exception=False, set_status_on_exception=False)
     except Exception as error:
         guard.failed("span start", error)
         return NonRecordingSpan(get_current_span(context).get_span_context())

@@ -79,7 +79,8 @@ class LedgerProcessor(SpanProcessor):
             if call is not None and is_call and call.span is not None:
                 _write(span, billing.end_told(call, _duration_s(span)))
                 return
-            if _scope_of(span) == _OURS:
+            scope = _scope_of(span)
+            if scope == _OURS:
                 return
             if call is not None and is_call and not call.is_open:
                 if call.state == "left out":
@@ -87,23 +88,24 @@ class LedgerProcessor(SpanProcessor):
                 return
             attributes = attributes_of(span)
             if call is not None and is_call:
-                self._book(call, span, attributes)
+                self._book(call, span, scope, attributes)
             elif looks_billable(span.name, attributes):  # it did not say so when it began
                 run = current_run()
                 ledger = run.ledger() if run is not None else billing.outside()
-                self._book(ledger.open(call, span_id=span_context.span_id, run=run), span, attributes)
+                self._book(ledger.open(call, span_id=span_context.span_id, run=run), span, scope, attributes)
         except Exception as error:
             guard.failed("ledger", error)
 
-    def _book(self, call: Call, span: Any, attributes: Mapping[str, Any]) -> None:
-        seen = sighting_of(span.name, _scope_of(span), attributes, _error_type(span, attributes))
+    def _book(self, call: Call, span: Any, scope: str, attributes: Mapping[str, Any]) -> None:
+        name = span.name
+        seen = sighting_of(name, scope, attributes, _error_type(span, attributes))
         if seen is None:
             publish(call.ledger.end(call, None))
             return
         said = billing.end_call(
             call,
             seen,
-            name=span.name,
+            name=name,
             span_context=span.get_span_context(),
             duration_s=_duration_s(span),
         )

@@ -1,13 +1,11 @@
-"""The server that answers, a provider that knows which spans are open, and instrumentors that end with the test."""
+"""The server that answers, and instrumentors that end with the test."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from answering import Answers
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from listening import Spans
 
 from botanu_core import settings
 from botanu_genai import BedrockInstrumentor, OpenAIInstrumentor
@@ -19,35 +17,6 @@ def answers() -> Iterator[Answers]:
     server.start()
     yield server
     server.stop()
-
-
-class Spans(SimpleSpanProcessor):
-    """What has ended, and what has not."""
-
-    def __init__(self) -> None:
-        self.exporter = InMemorySpanExporter()
-        super().__init__(self.exporter)
-        self.open: set[int] = set()
-        self.provider = TracerProvider(shutdown_on_exit=False)
-        self.provider.add_span_processor(self)
-
-    def on_start(self, span: Any, parent_context: Any = None) -> None:
-        self.open.add(span.context.span_id)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        assert span.context is not None
-        self.open.discard(span.context.span_id)
-        super().on_end(span)
-
-    @property
-    def ended(self) -> list[ReadableSpan]:
-        return list(self.exporter.get_finished_spans())
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """Those of the one span there is."""
-        [span] = self.ended
-        return dict(span.attributes or {})
 
 
 @pytest.fixture
@@ -71,6 +40,6 @@ def instrumented(seen: Spans, off_at_the_end: None, monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(settings.CAPTURE_VARIABLE, content if isinstance(content, str) else str(content).lower())
         settings.activate(None)
         for each in (OpenAIInstrumentor(), BedrockInstrumentor()):
-            each.instrument(tracer_provider=seen.provider, **options)
+            each.instrument(**{"tracer_provider": seen.provider, **options})
 
     return switch_on
