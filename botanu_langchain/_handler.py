@@ -253,7 +253,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
 
     def on_llm_new_token(
         self,
-        token: str,
+        token: Any,
         *,
         chunk: Any = None,
         run_id: UUID,
