@@ -70,7 +70,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
     """
 
     raise_error = False
-    ignore_llm = False  # a property there, asked for with every piece of a stream
+    ignore_llm = ignore_chat_model = ignore_chain = False  # properties there, of which every event asks for one
 
     def __init__(
         self,

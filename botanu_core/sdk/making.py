@@ -99,12 +99,14 @@ def lighten(span: ReadableSpan) -> None:
     which stops every request: a list of the SDK, mostly an empty one, is three objects.
     """
     ended: Any = span
-    if type(ended) is not ReadableSpan:
-        return
-    if not ended.dropped_events:
-        ended._events = tuple(ended._events)
-    if not ended.dropped_links:
-        ended._links = tuple(ended._links)
+    if type(ended) is ReadableSpan:
+        ended._events, ended._links = _lightened(ended._events), _lightened(ended._links)
+
+
+def _lightened(items: Any) -> Any:
+    if getattr(items, "dropped", 0):  # how many, only the SDK's own list can say
+        return items
+    return tuple(items) if items else ()
 
 
 @cache

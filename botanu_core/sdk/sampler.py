@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, ParentBased, Sampler, SamplingResult
 from opentelemetry.trace import Link, Span, SpanKind, TraceState, get_current_span
 
 from botanu_core import semconv as sc
@@ -41,6 +41,8 @@ class RunSampler(Sampler):
         self.inner, self._is_known = inner, is_known
         self._tracers: Mapping[Any, Any] = tracers if tracers is not None else {}
         self._seen = len(self._tracers)
+        # As the SDK's default does: inside a sampled span of this process it need not be asked.
+        self._follows = type(inner) is ParentBased and getattr(inner, "_local_parent_sampled", None) is ALWAYS_ON
 
     def should_sample(
         self,
@@ -53,7 +55,9 @@ class RunSampler(Sampler):
         trace_state: TraceState | None = None,  # noqa: ARG002 - the SDK gives none, and not all samplers take one
     ) -> SamplingResult:
         """Ask `inner`, and stamp the answer."""
-        result = self.inner.should_sample(parent_context, trace_id, name, kind, attributes, links)
+        result = self._as_its_parent(parent_context, attributes) if self._follows else None
+        if result is None:
+            result = self.inner.should_sample(parent_context, trace_id, name, kind, attributes, links)
         given: Mapping[str, Any] = result.attributes or {}
         decision = result.decision
         if sc.RUN_ID in given and decision is not Decision.DROP:
@@ -79,6 +83,14 @@ class RunSampler(Sampler):
         if run is None:
             return SamplingResult(decision, given, result.trace_state)
         return SamplingResult(decision, {**given, **run} if given else run, result.trace_state)
+
+    @staticmethod
+    def _as_its_parent(context: Context | None, attributes: Mapping[str, Any] | None) -> SamplingResult | None:
+        """What the SDK's default answers inside a sampled span of this process, in half the time that it takes."""
+        parent = get_current_span(context).get_span_context()
+        if parent.is_remote or not parent.is_valid or not parent.trace_flags.sampled:
+            return None
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, parent.trace_state)
 
     def _is_by_newcomer(self) -> bool:
         """Whether a known scope's tracer is new: this span may be its first. The next has a sampler of its own."""

@@ -76,6 +76,7 @@ class BareAnswer(Sampler):
 SAMPLERS = {
     "ratio": lambda: TraceIdRatioBased(0.1),
     "parent": lambda: ParentBased(TraceIdRatioBased(0.1)),
+    "parent but for its children": lambda: ParentBased(ALWAYS_ON, local_parent_sampled=NoAttributes()),
     "on": lambda: ALWAYS_ON,
     "off": lambda: ALWAYS_OFF,
     "no attributes": NoAttributes,
@@ -241,6 +242,17 @@ def test_a_remote_parent_decides_as_before():
             pass
     assert [span.name for span in application.exported.get_finished_spans()] == ["served"]
     assert application.exported.get_finished_spans()[0].attributes["botanu.workflow"] == "W01"
+
+
+def test_inside_a_sampled_span_the_default_sampler_hands_on_its_trace_state_and_what_the_span_was_given():
+    application = Application(ParentBased(ALWAYS_ON))
+    botanu.enable(instrument="none")
+    caller = propagate.extract({"traceparent": f"00-{'1' * 32}-{'2' * 16}-01", "tracestate": "vendor=x"})
+    with application.tracer.start_as_current_span("served", caller), botanu.event(workflow="Support"):
+        inside = application.tracer.start_span("inside", attributes={"n": 1})
+    assert inside.context.trace_state == TraceState([("vendor", "x")])
+    assert inside.attributes["n"] == 1
+    assert inside.attributes["botanu.workflow"] == "Support"
 
 
 class Breaking(NoAttributes):
