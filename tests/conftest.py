@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
+from opentelemetry import _logs, metrics, propagate, trace
 from opentelemetry import context as otel
-from opentelemetry import propagate, trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -43,8 +43,9 @@ def clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def _forget_providers() -> None:
     """OpenTelemetry's globals can be set once a process; tests want them fresh."""
-    trace._TRACER_PROVIDER = None
-    trace._TRACER_PROVIDER_SET_ONCE._done = False
+    for signal, name in ((trace, "TRACER"), (metrics._internal, "METER"), (_logs._internal, "LOGGER")):
+        setattr(signal, f"_{name}_PROVIDER", None)
+        getattr(signal, f"_{name}_PROVIDER_SET_ONCE")._done = False
     telemetry.reset()
 
 
