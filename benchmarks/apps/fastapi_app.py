@@ -1,8 +1,10 @@
-"""A FastAPI application; ``BENCH_KIND`` is ``bare``, ``span``, ``ours``, ``otel``, or one of these with ``-calls``.
+"""A FastAPI application; ``BENCH_KIND`` is ``bare``, ``span``, ``ours``, ``otel``, or one of these and more.
 
-With that, the calls of its model client are traced as well.
+With ``-calls`` the calls of its model client are traced as well; with ``-frozen`` the garbage collector leaves alone
+what is there before the first request.
 """
 
+import gc
 import os
 from typing import Any
 
@@ -15,7 +17,7 @@ from benchmarks.apps import desk, model
 from benchmarks.asgi import spanned
 from benchmarks.providers import prepare
 
-KIND, _, CALLS = os.environ["BENCH_KIND"].partition("-")
+KIND, _, MORE = os.environ["BENCH_KIND"].partition("-")
 app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
 
 
@@ -69,7 +71,7 @@ elif KIND == "ours":
 
     ours.enable("everything")
     app.add_middleware(BotanuMiddleware)
-    if CALLS:
+    if MORE == "calls":
         from botanu_genai import OpenAIInstrumentor
 
         OpenAIInstrumentor().instrument()
@@ -78,7 +80,11 @@ elif KIND == "otel":
 
     prepare("everything")
     FastAPIInstrumentor.instrument_app(app, exclude_spans=["receive", "send"])
-    if CALLS:
+    if MORE == "calls":
         from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor as OpenTelemetry
 
         OpenTelemetry().instrument()
+
+if MORE == "frozen":
+    gc.collect()
+    gc.freeze()

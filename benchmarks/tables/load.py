@@ -52,7 +52,13 @@ SERVERS = (
         "FastAPI on uvicorn",
         _UVICORN,
         "/tickets/7",
-        {"bare": "bare", "ours": "BotanuMiddleware", "span": HTTP_SPAN, "otel": "OTel instrumentor, server span only"},
+        {
+            "bare": "bare",
+            "ours": "BotanuMiddleware",
+            "ours-frozen": "BotanuMiddleware, `gc.freeze()` at the start",
+            "span": HTTP_SPAN,
+            "otel": "OTel instrumentor, server span only",
+        },
     ),
     Server(
         "FastAPI on uvicorn, asking a model",
