@@ -93,7 +93,6 @@ class BotanuCallbackHandler(BaseCallbackHandler):
         self._workflow, self._capture, self._steps = workflow, capture, steps
         self._ids = {"event_id": event_id, "customer_id": customer_id, "tenant_id": tenant_id}
         self.open = OpenCalls()
-        self._by_key = self.open.by_key
 
     @property
     def run_inline(self) -> bool:  # type: ignore[override]  # a class attribute there
@@ -263,7 +262,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
     ) -> None:
         """A piece of the answer. There may be thousands, and of most there is nothing to be said."""
         try:
-            opened = self._by_key.get(run_id.int)
+            opened = self.open.by_key.get(run_id.int)
             if opened is None:
                 return
             if not opened.has_token and isinstance(opened.tracker, LLMTracker):
@@ -310,16 +309,7 @@ class BotanuCallbackHandler(BaseCallbackHandler):
         tracker.finish()
 
     def _write(self, tracker: LLMTracker, answer: Answer, response: Any) -> None:
-        if answer.raw:
-            tracker.report(answer.told, answer.raw, "cached_tokens")
-        if answer.response_id is not None:
-            tracker.set_request_id(answer.response_id)
-        if answer.model is not None:
-            tracker.set_response_model(answer.model)
-        if answer.finish_reasons:
-            tracker.set_finish_reason(answer.finish_reasons)
-        if answer.raw.get("total_cost") == 0:  # LangChain's mark of an answer from its cache
-            tracker.set_cache_hit()
+        answer.tell(tracker)
         if self._capture and tracker.captures:
             answered(tracker, response)
 

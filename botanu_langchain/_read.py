@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from botanu_core.callbacks import Reported, Reporter, read_reported, reporter_of
+from botanu_core.callbacks import LLMTracker, Reported, Reporter, read_reported, reporter_of
 
 __all__ = [
     "Answer", "added_up", "answer_of", "asked_model", "asked_provider", "call_name", "is_interrupt", "request_params",
@@ -69,6 +69,19 @@ class Answer(NamedTuple):
     response_id: str | None
     model: str | None
     finish_reasons: list[str]
+
+    def tell(self, tracker: LLMTracker) -> None:
+        """Tell `tracker` all of it."""
+        if self.raw:
+            tracker.report(self.told, self.raw, "cached_tokens")
+        if self.response_id is not None:
+            tracker.set_request_id(self.response_id)
+        if self.model is not None:
+            tracker.set_response_model(self.model)
+        if self.finish_reasons:
+            tracker.set_finish_reason(self.finish_reasons)
+        if self.raw.get("total_cost") == 0:  # LangChain's mark of an answer from its cache
+            tracker.set_cache_hit()
 
 
 def asked_provider(metadata: Mapping[str, Any], params: Mapping[str, Any], serialized: Mapping[str, Any]) -> str:

@@ -42,7 +42,9 @@ _WHAT = {
     "chain": "lambda and model, `chain.invoke`",
     "token": "one piece of `model.stream`",
 }
-_PIECES = 100
+_SLOWNESS = {"short": 2, "long": 5}
+_SHORT, _LONG = 100, 300
+"""Pieces of two streams: what the longer one costs more is what its pieces do, and no call's beginning or end."""
 
 
 def table(bench: Bench) -> Table:
@@ -55,7 +57,7 @@ def table(bench: Bench) -> Table:
             "What a handler adds to a call of a model that answers at once, in units of a bare span. Ours makes the "
             "span, prices the call and enters it into the ledger of a run, sent by our own exporters to a receiver in "
             "a process of its own; the others make their spans, which go nowhere. Content capture is off where there "
-            "is a switch."
+            f"is a switch. One piece is what a stream of {_LONG} costs more than one of {_SHORT}, by the piece."
         ),
         header=("", *_TITLES.values()),
         rows=[(_WHAT[way], *(cell(found[who][way]) for who in _TITLES)) for way in _WHAT],
@@ -75,13 +77,13 @@ def table(bench: Bench) -> Table:
 def _added(samples: Samples, way: str, who: str) -> Figure:
     if way != "token":
         return difference(samples, f"{way} {who}", f"{way} without")
-    whole = difference(samples, f"stream {who}", "stream without")
-    once = difference(samples, f"invoke {who}", "invoke without")
-    return Figure(*((one - once.value) / _PIECES for one in (whole.value, whole.low, whole.high)))
+    long = difference(samples, f"long {who}", "long without")
+    short = difference(samples, f"short {who}", "short without")
+    return Figure(*((one - short.value) / (_LONG - _SHORT) for one in (long.value, long.low, long.high)))
 
 
 def contenders(config: Config) -> list[Contender]:
-    """Four ways of calling, each without a handler and with each of them."""
+    """Five ways of calling, each without a handler and with each of them."""
     os.environ.update(
         TRACELOOP_TRACE_CONTENT="false", OPENINFERENCE_HIDE_INPUTS="true", OPENINFERENCE_HIDE_OUTPUTS="true"
     )
@@ -94,18 +96,19 @@ def contenders(config: Config) -> list[Contender]:
     found = [bare_span()]
     ways = _ways()
     for way, call in ways.items():
-        found.append(Contender(f"{way} without", call({})))
+        found.append(Contender(f"{way} without", call({}), slowness=_SLOWNESS.get(way, 1)))
     for who, handler in _handlers(config).items():
         for way, call in ways.items():
             around = {"around": lambda: botanu.event(workflow="w", event_id="e")} if who == "ours" else {}
-            found.append(Contender(f"{way} {who}", call({"callbacks": [handler]}), **around))
+            slowness = _SLOWNESS.get(way, 1)
+            found.append(Contender(f"{way} {who}", call({"callbacks": [handler]}), slowness=slowness, **around))
     return found
 
 
 def _ways() -> dict[str, Callable[[Any], Callable[[], Any]]]:
     from langchain_core.runnables import RunnableLambda
 
-    model = _model()
+    model, longer = _model(_SHORT), _model(_LONG)
     chain = RunnableLambda(lambda text: text) | model
 
     def invoke(options: Any) -> Callable[[], Any]:
@@ -120,13 +123,16 @@ def _ways() -> dict[str, Callable[[Any], Callable[[], Any]]]:
     def chained(options: Any) -> Callable[[], Any]:
         return lambda: chain.invoke("x", options)
 
-    def stream(options: Any) -> Callable[[], Any]:
+    def short(options: Any) -> Callable[[], Any]:
         return lambda: [None for _ in model.stream("x", options)]
 
-    return {"invoke": invoke, "ainvoke": ainvoke, "chain": chained, "stream": stream}
+    def long(options: Any) -> Callable[[], Any]:
+        return lambda: [None for _ in longer.stream("x", options)]
+
+    return {"invoke": invoke, "ainvoke": ainvoke, "chain": chained, "short": short, "long": long}
 
 
-def _model() -> Any:
+def _model(pieces: int) -> Any:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage, AIMessageChunk
     from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -156,8 +162,8 @@ def _model() -> Any:
             return answer()
 
         def _stream(self, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
-            for number in range(_PIECES):
-                last = usage if number == _PIECES - 1 else None
+            for number in range(pieces):
+                last = usage if number == pieces - 1 else None
                 yield ChatGenerationChunk(message=AIMessageChunk("ok", usage_metadata=last))
 
         async def _astream(self, *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
