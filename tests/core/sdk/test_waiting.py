@@ -19,10 +19,15 @@ import botanu
 
 
 @pytest.fixture
-def waiting(monkeypatch, clean_process):
-    """Switches us on beside an application's provider; what that is about to send, by name."""
+def silent(monkeypatch, clean_process):
+    """What leaves does so by the application."""
     for signal in ("TRACES", "METRICS", "LOGS"):
         monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "none")
+
+
+@pytest.fixture
+def waiting(silent):
+    """Switches us on beside an application's provider; what that is about to send, by name."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False, span_limits=SpanLimits(max_events=1))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -84,9 +89,7 @@ def test_the_span_that_its_owner_still_holds_takes_what_comes_too_late_as_ever(w
     assert waiting()["over"].events == ()
 
 
-def test_an_event_that_waits_says_what_it_said_when_it_was_queued(monkeypatch, clean_process):
-    for signal in ("TRACES", "METRICS", "LOGS"):
-        monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "none")
+def test_an_event_that_waits_says_what_it_said_when_it_was_queued(silent):
     at_once, batched = InMemoryLogRecordExporter(), InMemoryLogRecordExporter()
     provider = LoggerProvider(shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(at_once))
