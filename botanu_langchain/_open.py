@@ -4,7 +4,6 @@ import itertools
 import sys
 import weakref
 from asyncio import _get_running_loop
-from collections.abc import Mapping
 from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final
@@ -132,19 +131,18 @@ class OpenCalls:
     """All that is open. Shared by threads: each step is one of a dict's own.
 
     Attributes:
-        by_key: The same, by LangChain's ids as integers, for whoever asks thousands of times.
+        by_key: The same, by LangChain's ids as integers; to be read only, by whoever asks thousands of times.
     """
 
     def __init__(self) -> None:
-        self._open: dict[int, Open] = {}
-        self.by_key: Mapping[int, Open] = self._open
+        self.by_key: dict[int, Open] = {}
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self.by_key)
 
     def get(self, key: UUID | None) -> Open | None:
         """What is open under LangChain's id."""
-        return self._open.get(key.int) if key is not None else None
+        return self.by_key.get(key.int) if key is not None else None
 
     def put(self, opened: Open, manager: object = None) -> None:
         """It has begun.
@@ -153,10 +151,10 @@ class OpenCalls:
             opened: What.
             manager: From `manager_of`. It ends with that at the latest: LangChain says nothing of a cancelled call.
         """
-        if len(self._open) >= _MOST_OPEN:
-            for old in list(itertools.islice(self._open.values(), _MOST_OPEN // 10)):
+        if len(self.by_key) >= _MOST_OPEN:
+            for old in list(itertools.islice(self.by_key.values(), _MOST_OPEN // 10)):
                 self.abandon(old)
-        self._open[opened.key] = opened
+        self.by_key[opened.key] = opened
         self._house(opened)
         if manager is not None:
             opened.watch(manager, self)
@@ -183,7 +181,7 @@ class OpenCalls:
             key: LangChain's id.
             is_cut: Whether it was cancelled: then nothing goes on.
         """
-        opened = self._open.pop(key.int, None)
+        opened = self.by_key.pop(key.int, None)
         if opened is None:
             return None
         self._unhouse(opened)
@@ -201,14 +199,14 @@ class OpenCalls:
 
     def gone(self, key: int) -> None:
         """The coroutine that made the call is no more."""
-        opened = self._open.get(key)
+        opened = self.by_key.get(key)
         if opened is not None:
             self.abandon(opened)
 
     def abandon(self, opened: Open) -> None:
         """End what nobody will end, and all inside it: cancelled, with what had been seen by then."""
         for each in _inside_out(opened):
-            if self._open.pop(each.key, None) is None:
+            if self.by_key.pop(each.key, None) is None:
                 continue
             self._unhouse(each)
             try:
