@@ -4,6 +4,7 @@ import atexit
 import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +96,9 @@ def contenders(config: Config) -> list[Contender]:
     botanu.enable(service_name="bench", instrument="none", otlp_endpoint=f"http://127.0.0.1:{port}")
     found = [bare_span()]
     ways = _ways()
-    for way, call in ways.items():
-        found.append(Contender(f"{way} without", call({}), slowness=_SLOWNESS.get(way, 1)))
-    for who, handler in _handlers(config).items():
-        for way, call in ways.items():
-            around = {"around": lambda: botanu.event(workflow="w", event_id="e")} if who == "ours" else {}
-            slowness = _SLOWNESS.get(way, 1)
-            found.append(Contender(f"{way} {who}", call({"callbacks": [handler]}), slowness=slowness, **around))
+    for who, options in {"without": {}, **{who: {"callbacks": [it]} for who, it in _handlers(config).items()}}.items():
+        around = (lambda: botanu.event(workflow="w", event_id="e")) if who == "ours" else nullcontext
+        found += [Contender(f"{way} {who}", call(options), around, _SLOWNESS.get(way, 1)) for way, call in ways.items()]
     return found
 
 
