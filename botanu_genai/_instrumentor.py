@@ -2,8 +2,8 @@
 
 A client's method ends up inside three layers: ours, which looks at the arguments before anybody else; OpenTelemetry's,
 which makes the span; and ours again, in which that span is current. What our first layer can tell by itself does not
-pass the other two. All three stay where they are, and do nothing, when
-somebody has put another one over them before they are to be taken off.
+pass the other two. All three stay where they are, and do nothing, when somebody has put another one over them before
+they are to be taken off.
 """
 
 import os
