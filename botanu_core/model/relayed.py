@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from botanu_core.model.report import Reported, context_of, get, tier_of, total_of, with_parts, within
+from botanu_core.model.report import Reported, context_of, get, tier_of, total_of, units_of, with_parts, within
 from botanu_core.model.usage import Usage, count_of
 from botanu_core.model.vocabulary import provider_name
 
@@ -33,10 +33,18 @@ _WRITE: Final = _usage_keys(
 _REASONING: Final = _usage_keys(
     "reasoning.output_tokens", "reasoning_tokens", "output_tokens.reasoning", "details.reasoning_tokens"
 )
+# By modality: OpenTelemetry's GenAI packages, and Pydantic AI.
+_AUDIO_IN: Final = _usage_keys("audio.input_tokens", "details.input_audio_tokens")
+_AUDIO_READ: Final = _usage_keys("audio.cache_read.input_tokens", "details.cache_audio_read_tokens")
+_AUDIO_OUT: Final = _usage_keys("audio.output_tokens", "details.output_audio_tokens")
+_IMAGE_IN: Final = _usage_keys("image.input_tokens")
+_IMAGE_READ: Final = _usage_keys("image.cache_read.input_tokens")
+_IMAGE_OUT: Final = _usage_keys("image.output_tokens")
 _HOUR: Final = "anthropic.usage.cache_creation.ephemeral_1h_input_tokens"
 _OF_INPUT: Final = "gen_ai.usage.input_token_details"
 _OF_OUTPUT: Final = "gen_ai.usage.output_token_details"
-_MORE: Final = frozenset((*_TOTAL, *_READ, *_WRITE, *_REASONING, _HOUR, _OF_INPUT, _OF_OUTPUT))
+_OF_MODALITIES: Final = (*_AUDIO_IN, *_AUDIO_READ, *_AUDIO_OUT, *_IMAGE_IN, *_IMAGE_READ, *_IMAGE_OUT)
+_MORE: Final = frozenset((*_TOTAL, *_READ, *_WRITE, *_REASONING, *_OF_MODALITIES, _HOUR, _OF_INPUT, _OF_OUTPUT))
 _TIER: Final = (
     "openai.response.service_tier",
     "gen_ai.openai.response.service_tier",
@@ -90,6 +98,7 @@ def otel(attributes: Any, _: str, *, is_beside: bool = False) -> Reported:
     of_input, of_output = _details(get(attributes, _OF_INPUT)), _details(get(attributes, _OF_OUTPUT))
     read, write = get(attributes, *_READ), get(attributes, *_WRITE)
     reasoning = get(attributes, *_REASONING)
+    audio_in, audio_out = get(attributes, *_AUDIO_IN), get(attributes, *_AUDIO_OUT)
     found = _settled(
         inputs=get(attributes, *_INPUT),
         outputs=get(attributes, *_OUTPUT),
@@ -98,8 +107,12 @@ def otel(attributes: Any, _: str, *, is_beside: bool = False) -> Reported:
         write=of_input.get("cache_creation") if write is None else write,
         cache_write_1h_tokens=count_of(get(attributes, _HOUR)),
         reasoning_tokens=count_of(of_output.get("reasoning") if reasoning is None else reasoning),
-        input_audio_tokens=of_input.get("audio"),
-        output_audio_tokens=of_output.get("audio"),
+        input_audio_tokens=of_input.get("audio") if audio_in is None else count_of(audio_in),
+        cache_audio_read_tokens=count_of(get(attributes, *_AUDIO_READ)),
+        output_audio_tokens=of_output.get("audio") if audio_out is None else count_of(audio_out),
+        input_image_tokens=count_of(get(attributes, *_IMAGE_IN)),
+        output_image_tokens=count_of(get(attributes, *_IMAGE_OUT)),
+        units=units_of(cache_image_read_tokens=get(attributes, *_IMAGE_READ)),
         # OpenTelemetry's instrumentation of botocore hands on Bedrock's own counts, against the conventions.
         is_beside=is_beside or get(attributes, "rpc.system") == "aws-api",
     )

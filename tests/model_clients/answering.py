@@ -20,6 +20,15 @@ _USAGE = {
     "prompt_tokens_details": {"cached_tokens": 4},
     "completion_tokens_details": {"reasoning_tokens": 3},
 }
+_USAGES = {
+    "gpt-audio": {
+        "prompt_tokens": 450,
+        "completion_tokens": 400,
+        "total_tokens": 850,
+        "prompt_tokens_details": {"audio_tokens": 400, "cached_tokens": 0},
+        "completion_tokens_details": {"audio_tokens": 320, "reasoning_tokens": 0},
+    }
+}
 _CALLS = (
     ("call_aaa", '{\n  "location": "Seattle, WA"\n}'),
     ("call_bbb", '{"location": "San Francisco, CA"}'),
@@ -75,9 +84,9 @@ class _Handler(Handler):
             self._chat_stream(body, model)
         else:
             choices = [_choice(number, model, body) for number in range(body.get("n") or 1)]
-            usage = {} if model == "nousage-model" else {"usage": _USAGE}
+            usage = {} if model == "nousage-model" else {"usage": _USAGES.get(model, _USAGE)}
             self.answer_json(
-                200, _envelope("chat.completion") | {"choices": choices, "service_tier": "default"} | usage
+                200, _envelope("chat.completion", model) | {"choices": choices, "service_tier": "default"} | usage
             )
 
     def _refuse(self, status: int) -> None:
@@ -96,9 +105,10 @@ class _Handler(Handler):
                 self.close_connection = True
                 return
             choice = {"index": index, "delta": delta, "finish_reason": finish}
-            self._event(_envelope("chat.completion.chunk") | {"choices": [choice], "service_tier": "default"})
+            self._event(_envelope("chat.completion.chunk", model) | {"choices": [choice], "service_tier": "default"})
         if (body.get("stream_options") or {}).get("include_usage"):
-            self._event(_envelope("chat.completion.chunk") | {"choices": [], "usage": _USAGE})
+            usage = _USAGES.get(model, _USAGE)
+            self._event(_envelope("chat.completion.chunk", model) | {"choices": [], "usage": usage})
         self._chunk(b"data: [DONE]\n\n")
         self._chunk(b"")
 
@@ -192,8 +202,9 @@ class _Handler(Handler):
         self._chunk(b"")
 
 
-def _envelope(kind: str) -> dict[str, Any]:
-    return {"id": "chatcmpl-fake001", "object": kind, "created": 1, "model": "gpt-4o-mini-2024-07-18"}
+def _envelope(kind: str, asked: str) -> dict[str, Any]:
+    answering = asked if asked in _USAGES else "gpt-4o-mini-2024-07-18"
+    return {"id": "chatcmpl-fake001", "object": kind, "created": 1, "model": answering}
 
 
 def _tool_call(call: tuple[str, str]) -> dict[str, Any]:

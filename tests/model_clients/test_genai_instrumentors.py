@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Callable
+from decimal import Decimal
 
 import openai
 import pytest
@@ -190,6 +191,22 @@ def test_the_ledger_holds_each_call_once_with_its_tokens(scenario, status, answe
     assert (entry["gen_ai.usage.input_tokens"], entry["gen_ai.usage.output_tokens"]) == tokens
     assert entry["botanu.cost.source"] == "list"
     assert entry["botanu.call.status"] == status
+
+
+@pytest.mark.parametrize("version", ["1.3b0", "1.4b0"], ids=["told of by us", "told of by their layer"])
+@pytest.mark.parametrize("scenario", ["openai", "openai-stream"])
+def test_audio_is_priced_as_audio(version, scenario, ask, receiver, monkeypatch):
+    monkeypatch.setattr("opentelemetry.util.genai.version.__version__", version)
+    botanu.enable(otlp_endpoint=receiver.endpoint, instrument="none")
+    OpenAIInstrumentor().instrument()
+    with botanu.event(workflow="w", event_id="1"):
+        more = {"stream": True, "stream_options": {"include_usage": True}} if "stream" in scenario else {}
+        ask(scenario, model="gpt-audio", **more)
+    OpenAIInstrumentor().uninstrument()
+    botanu.disable()
+    [entry] = [event.attributes for event in receiver.events() if event.event_name == "botanu.ledger.entry"]
+    # 50 and 80 tokens of text at $2.50 and $10 a million, 400 and 320 of audio at $32 and $64.
+    assert Decimal(entry["botanu.cost.usd_exact"]) == Decimal("0.034205")
 
 
 # --- hooks, events, metrics -----------------------------------------------------------------------------------------
