@@ -53,7 +53,7 @@ class Found(NamedTuple):
 class Engine:
     """The compiled table. Safe to use from several threads; not across a fork, see `Scrubber`."""
 
-    __slots__ = ("_left_behind", "_number", "_openings", "_unseen", "_wide", "lanes")
+    __slots__ = ("_everywhere", "_left_behind", "_number", "_openings", "_signs", "_unseen", "_wide", "lanes")
 
     def __init__(self, lanes: Sequence[LaneRows], marks: Collection[str]) -> None:
         """Compile.
@@ -65,6 +65,10 @@ class Engine:
         """
         self.lanes = [Lane(rows, landmark) for landmark, rows in lanes if rows]
         self._openings = sorted({mark[0].encode() for mark in marks})
+        # What most texts hold none of. Of those without, there is nothing behind a landmark, and nothing was scrubbed.
+        signs = {each[:1] for each in (*self._openings, *(landmark for landmark, _ in lanes)) if each}
+        self._signs = re.compile(b"[%b]" % re.escape(b"".join(sorted(signs)))).search
+        self._everywhere = [lane for lane in self.lanes if not lane.landmark]
         pieces = (f"{re.escape(mark[:-1])}(?::[0-9a-f]{{12}})?{re.escape(mark[-1])}" for mark in sorted(marks))
         self._left_behind = re.compile("|".join(pieces).encode())
         self._number = re.compile(_NUMBER_START).match
@@ -87,14 +91,17 @@ class Engine:
                 return self._find_unseen(text, limit)  # in all of it: such texts are few
             if self._wide(data) is not None:
                 data = text.translate(_narrow()).encode("utf-8", "surrogatepass")
-        if any(opening in data for opening in self._openings):
-            data = self._left_behind.sub(_masked, data)
         end = len(data)
+        if self._signs(data) is not None:
+            if any(opening in data for opening in self._openings):
+                data = self._left_behind.sub(_masked, data)
+        elif regions is None and all(lane.next(data, 0, end) is NOTHING for lane in self._everywhere):
+            return [], set()  # as most texts have it
         if regions is not None:
             spans, places = [_NOWHERE] * len(self.lanes), list(_in_bytes(text, data, regions))
         else:
             spans, places = [lane.next(data, 0, end) for lane in self.lanes], [(0, end)]
-            if min(spans, default=NOTHING) == NOTHING:  # as most texts have it
+            if min(spans, default=NOTHING) == NOTHING:
                 return [], set()
         return _Search(self, data, spans, end == len(text), limit).run(places)
 

@@ -69,10 +69,15 @@ def compiled(regex: str, *, capture: bool = False) -> Any:
 
 
 class Lane:
-    """Some rows, compiled. Safe to use from several threads; not across a fork, see `Scrubber`."""
+    """Some rows, compiled. Safe to use from several threads; not across a fork, see `Scrubber`.
+
+    Attributes:
+        rows: The rows.
+        landmark: What each hit holds; empty where there is no such thing.
+    """
 
     __slots__ = (
-        "_first_word", "_landmark", "_opening", "_rows_of", "_search", "_single", "_start", "_values", "_which", "rows",
+        "_first_word", "_opening", "_rows_of", "_search", "_single", "_start", "_values", "_which", "landmark", "rows",
     )  # fmt: skip
 
     def __init__(self, rows: Sequence[Pattern], landmark: bytes = b"") -> None:
@@ -85,7 +90,7 @@ class Lane:
         import re2
 
         self.rows = rows
-        self._landmark = landmark
+        self.landmark = landmark
         ungrouped = [re.sub(_GROUP_NAME, "(?:", row.regex) for row in rows]
         finder = compiled("|".join(f"(?:{regex})" for regex in ungrouped))
         self._search = _finder(finder)
@@ -107,7 +112,7 @@ class Lane:
         If none begins before `until`, the place of something that does not is given instead.
         """
         size = len(data)
-        if position or self._landmark:
+        if position or self.landmark:
             position = self._near_landmark(data, position)
         end = min(position + _CHUNK, until + 2 * _OVERLAP, size)
         while position < size:
@@ -132,8 +137,8 @@ class Lane:
 
     def _near_landmark(self, data: bytes, position: int) -> int:
         """Where to search from, at or behind `position`; the end of the text if there is nothing more to find."""
-        if self._landmark:
-            place = data.find(self._landmark, position)
+        if self.landmark:
+            place = data.find(self.landmark, position)
             if place < 0:
                 return len(data)
             position = max(position, place - _OVERLAP)
