@@ -4,13 +4,19 @@ Such an instrumentor asks `capturing` when a call begins, and writes nothing on 
 `Capture.text`. The ledger reads the span when it ends.
 """
 
+from collections.abc import Mapping
 from typing import Any
+
+from opentelemetry.trace import Span
 
 from botanu_core import semconv
 from botanu_core.errors import ConfigError, MissingExtra
+from botanu_core.ledger.sighting import Sighting
 from botanu_core.log import logger, warn_once
+from botanu_core.model.reported import read_reported
 from botanu_core.privacy.content import cut
 from botanu_core.privacy.scrubber import WITHHELD, default_scrubber
+from botanu_core.runtime.billing import book_ahead
 from botanu_core.runtime.guard import failed
 from botanu_core.runtime.spans import set_attributes
 from botanu_core.runtime.telemetry import end_span, start_span
@@ -21,18 +27,40 @@ __all__ = [
     "Capture",
     "ConfigError",
     "MissingExtra",
+    "Sighting",
+    "booked",
     "capturing",
     "cut",
     "end_span",
     "export_to",
     "failed",
     "logger",
+    "read_reported",
     "scrubbed_value",
     "semconv",
     "set_attributes",
     "start_span",
     "warn_once",
 ]
+
+
+def booked(span: Span, seen: Sighting, *, name: str, duration_s: float) -> Mapping[str, Any]:
+    """Price a model call and enter it into the ledger, by what is known of it before its span ends. Never raises.
+
+    Args:
+        span: Its span, which is about to end and is not read when it does.
+        seen: What that is going to say.
+        name: The span's.
+        duration_s: How long the call took, in seconds.
+
+    Returns:
+        What the span is to carry besides.
+    """
+    try:
+        return book_ahead(span, seen, name=name, duration_s=duration_s)
+    except Exception as error:
+        failed("ledger", error)
+        return {}
 
 
 def scrubbed_value(value: object) -> Any:

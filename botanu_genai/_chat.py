@@ -23,7 +23,7 @@ from opentelemetry.util.genai._conversation_context import CONVERSATION_ID_KEY
 from opentelemetry.util.genai.invocation import CLIENT_INFERENCE_CONTEXT_KEY, InferenceData, InferenceInvocation
 from opentelemetry.util.genai.types import Error
 
-from botanu_core.clients import end_span, failed, set_attributes, start_span
+from botanu_core.clients import Sighting, booked, end_span, failed, read_reported, set_attributes, start_span
 from botanu_core.clients import semconv as sc
 from botanu_genai._asked import Asked, asked_on
 from botanu_genai._hook import Hook
@@ -41,6 +41,7 @@ _ELSEWHERE: Final = frozenset((CLIENT_INFERENCE_CONTEXT_KEY, CONVERSATION_ID_KEY
 # Raw responses are asked for in a header; fields of an older client's and of other providers stand in the extra body.
 _UNUSUAL: Final = frozenset(("extra_body", "extra_headers", "p"))
 
+_LONGEST_WORD: Final = 256
 _LIMIT: Final = "max_completion_tokens"
 _REQUEST: Final = {
     "temperature": sc.GEN_AI_TEMPERATURE,
@@ -124,6 +125,7 @@ class Chat:
         "_context",
         "_inside",
         "_kwargs",
+        "_name",
         "_requested",
         "_span",
         "_started",
@@ -144,7 +146,8 @@ class Chat:
             born[server_attributes.SERVER_PORT] = port
         self._chats, self._kwargs, self._inside = chats, kwargs, _Inside()
         self._requested = _requested(kwargs)
-        self._span = start_span(f"chat {model}", SpanKind.CLIENT, born, context, chats.tracer)
+        self._name = f"chat {model}"
+        self._span = start_span(self._name, SpanKind.CLIENT, born, context, chats.tracer)
         self._asked: Asked | None = None
         self._context = set_value(CLIENT_INFERENCE_CONTEXT_KEY, self._inside, set_span_in_context(self._span, context))
         self._token = attach(self._context)
@@ -181,6 +184,7 @@ class Chat:
         end_span(self._span)
 
     def _tell(self, answer: Any, error: BaseException | None) -> None:
+        seconds = max(timeit.default_timer() - self._started, 0.0)
         found = self._requested
         if error is None:
             _add_answer(found, answer)
@@ -190,14 +194,14 @@ class Chat:
             found[sc.ERROR_TYPE] = failure.type
         if self._inside.is_told:
             found = {**self._inside.told(self._chats.tracer, self._born), **found}
-        written = found
+        seen = _sighting(self._kwargs["model"], found)
+        written = {**found, **booked(self._span, seen, name=self._name, duration_s=seconds)}
         if self._asked is not None:
-            written = {**found, **self._messages(self._asked, getattr(answer, "choices", None), len(found))}
+            written.update(self._messages(self._asked, getattr(answer, "choices", None), len(written)))
         set_attributes(self._span, written)
-        self._measure(found)  # last: a meter that fails must not cost the span its attributes
+        self._measure(found, seconds)  # last: a meter that fails must not cost the span its attributes
 
-    def _measure(self, found: Mapping[str, Any]) -> None:
-        seconds = max(timeit.default_timer() - self._started, 0.0)
+    def _measure(self, found: Mapping[str, Any], seconds: float) -> None:
         labels = {**self._inside.metric_attributes, **self._born}
         labels.update({name: found[name] for name in _ON_METRICS if name in found})
         self._chats.duration.record(seconds, labels, self._context)
@@ -238,6 +242,28 @@ class _Inside(InferenceData):
 
 
 # --- what is asked, and what is answered -------------------------------------------------------------------------
+
+
+def _sighting(asked: str, found: Mapping[str, Any]) -> Sighting:
+    """What the ledger would read on the span."""
+    reported = read_reported("otel", found, provider="openai")
+    return Sighting(
+        "otel",
+        "chat",
+        "openai",
+        asked[:_LONGEST_WORD],
+        _word(found.get(sc.GEN_AI_RESPONSE_MODEL)),
+        _word(found.get(sc.GEN_AI_RESPONSE_ID)),
+        reported.usage,
+        reported.context,
+        None,
+        {name: found[name] for name in found if name.startswith("gen_ai.usage.")},
+        found.get(sc.ERROR_TYPE),
+    )
+
+
+def _word(said: Any) -> str | None:
+    return said[:_LONGEST_WORD] if isinstance(said, str) and said else None
 
 
 def _requested(kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from botanu_core.runtime import guard
 from botanu_core.runtime.publishing import publish, unpriced
 
 __all__ = [
-    "Billed", "also_seen", "called_from", "closed", "end_call", "end_told", "open_call", "outside", "reset", "settle",
-    "told_on", "use_units",
+    "Billed", "also_seen", "book_ahead", "called_from", "closed", "end_call", "end_told", "open_call", "outside",
+    "reset", "settle", "told_on", "use_units",
 ]  # fmt: skip
 
 _CACHE_HIT: Final = Cost(Decimal(0), "contract", "cache hit")
@@ -297,6 +297,27 @@ def end_call(
         said[sc.COST_DUPLICATE] = True
     if (quality := quality_of(seen)) == "estimated":
         said[sc.USAGE_QUALITY] = quality
+    return said
+
+
+def book_ahead(span: Span, seen: Sighting, *, name: str, duration_s: float) -> dict[str, Any]:
+    """Book the model call of somebody else's span, which is about to end, and need not be read when it does.
+
+    Args:
+        span: The span.
+        seen: What it is going to say.
+        name: Its name.
+        duration_s: How long it has taken, in seconds.
+
+    Returns:
+        What it is to carry; nothing where its call is none of the ledger's, or is another's to tell.
+    """
+    span_context = span.get_span_context()
+    call = open_spans.get(span_context.span_id)
+    if call is None or call.span_id != span_context.span_id or call.span is not None or not call.is_open:
+        return {}
+    said = end_call(call, seen, name=name, span_context=span_context, duration_s=duration_s)
+    open_spans.put(call.span_id, call)  # so that it is known, when the span ends, that it is told
     return said
 
 
