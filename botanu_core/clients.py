@@ -17,12 +17,14 @@ from botanu_core.model.reported import read_reported
 from botanu_core.privacy.content import cut
 from botanu_core.privacy.scrubber import WITHHELD, default_scrubber
 from botanu_core.runtime.billing import book_ahead
+from botanu_core.runtime.current import SPAN_KEY
 from botanu_core.runtime.guard import failed
 from botanu_core.runtime.spans import set_attributes
 from botanu_core.runtime.telemetry import end_span, start_span
 from botanu_core.tracking.capture import Capture, capturing
 
 __all__ = [
+    "SPAN_KEY",
     "WITHHELD",
     "Capture",
     "ConfigError",

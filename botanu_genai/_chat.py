@@ -12,18 +12,18 @@ from importlib import import_module
 from os import environ
 from typing import Any, Final
 
-from opentelemetry.context import Context, attach, detach, get_current, set_value
+from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.instrumentation.genai.openai.utils import get_server_address_and_port, get_value
 from opentelemetry.metrics import Histogram
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes, openai_attributes
 from opentelemetry.semconv.attributes import server_attributes
 from opentelemetry.semconv.schemas import Schemas
-from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, TracerProvider, get_tracer, set_span_in_context
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, TracerProvider, get_tracer
 from opentelemetry.util.genai._conversation_context import CONVERSATION_ID_KEY
 from opentelemetry.util.genai.invocation import CLIENT_INFERENCE_CONTEXT_KEY, InferenceData, InferenceInvocation
 from opentelemetry.util.genai.types import Error
 
-from botanu_core.clients import Sighting, booked, end_span, failed, read_reported, set_attributes, start_span
+from botanu_core.clients import SPAN_KEY, Sighting, booked, end_span, failed, read_reported, set_attributes, start_span
 from botanu_core.clients import semconv as sc
 from botanu_genai._asked import Asked, asked_on
 from botanu_genai._hook import Hook
@@ -149,7 +149,7 @@ class Chat:
         self._name = f"chat {model}"
         self._span = start_span(self._name, SpanKind.CLIENT, born, context, chats.tracer)
         self._asked: Asked | None = None
-        self._context = set_value(CLIENT_INFERENCE_CONTEXT_KEY, self._inside, set_span_in_context(self._span, context))
+        self._context = Context({**context, SPAN_KEY: self._span, CLIENT_INFERENCE_CONTEXT_KEY: self._inside})
         self._token = attach(self._context)
         self._started = timeit.default_timer()
 
@@ -246,7 +246,7 @@ class _Inside(InferenceData):
 
 def _sighting(asked: str, found: Mapping[str, Any]) -> Sighting:
     """What the ledger would read on the span."""
-    reported = read_reported("otel", found, provider="openai")
+    reported = read_reported("otel", found)
     return Sighting(
         "otel",
         "chat",

@@ -95,7 +95,7 @@ class Engine:
         if self._signs(data) is not None:
             if any(opening in data for opening in self._openings):
                 data = self._left_behind.sub(_masked, data)
-        elif regions is None and all(lane.next(data, 0, end) is NOTHING for lane in self._everywhere):
+        elif regions is None and all(lane.has_nothing(data, end) for lane in self._everywhere):
             return [], set()  # as most texts have it
         if regions is not None:
             spans, places = [_NOWHERE] * len(self.lanes), list(_in_bytes(text, data, regions))

@@ -135,6 +135,10 @@ class Lane:
             position = start
         return NOTHING
 
+    def has_nothing(self, data: bytes, size: int) -> bool:
+        """Whether no row describes anything, as most texts have it; asked of a lane that has no landmark."""
+        return self._search(data, 0, size)[0] < 0 if size <= _CHUNK else self.next(data, 0, size) is NOTHING
+
     def _near_landmark(self, data: bytes, position: int) -> int:
         """Where to search from, at or behind `position`; the end of the text if there is nothing more to find."""
         if self.landmark:

@@ -67,12 +67,24 @@ def add_event(span: Span, name: str) -> None:
         guard.failed("span event", error)
 
 
-def set_attributes(span: Span, attributes: Mapping[str, Any]) -> None:
-    """Set attributes on `span`, while it is open."""
+def set_attributes(span: Any, attributes: Mapping[str, Any]) -> None:
+    """Set attributes on `span`, while it is open.
+
+    On a span of the SDK they are written as it would, but for what it looks for in every value and what cannot be
+    there, which takes as long as the rest of a span. Where it might find something, or keeps them elsewhere, it does.
+    """
     try:
         # A span of the run that has ended meanwhile would log a warning for something that is nobody's mistake.
-        if span.is_recording() and not _has_taken(span, attributes):
+        if not span.is_recording():
+            return
+        known = kept_by(span) if type(span).__module__ == _SDK else None
+        fitting = fitting_in(span._attributes, attributes) if known is not None else None
+        if known is None or fitting is None:
             span.set_attributes(attributes)
+            return
+        with span._lock:
+            if span.is_recording():
+                known.update(fitting)
     except Exception as error:
         guard.failed("span attributes", error)
 
@@ -91,23 +103,6 @@ def kept_by(span: Any) -> dict[str, Any] | None:
 
 _SDK: Final = "opentelemetry.sdk.trace"
 _PLAIN: Final = frozenset((str, int, float, bool))
-
-
-def _has_taken(span: Any, attributes: Mapping[str, Any]) -> bool:
-    """Write on a span of the SDK as it would, but for what it looks for in every value and what cannot be there.
-
-    That takes as long as the rest of a span. Where it might find something, or keeps its attributes elsewhere, nothing
-    is written.
-    """
-    if type(span).__module__ != _SDK or (known := kept_by(span)) is None:
-        return False
-    fitting = fitting_in(span._attributes, attributes)
-    if fitting is None:
-        return False
-    with span._lock:
-        if span.is_recording():
-            known.update(fitting)
-    return True
 
 
 def fitting_in(kept: Any, attributes: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -58,9 +58,14 @@ def _remembered(text: str, limit: int, scrubber: Scrubber) -> str:
 def capturing() -> Capture:
     """Decide for a call that begins now, in the run that is current."""
     known, run = current(), current_run()
-    is_barred = _is_barred(run)
-    may = not is_barred and bool(known.content_capture_rate or known.content_capture_rates) and may_capture(run, known)
-    return Capture(may and known.capture_input, may and known.capture_output, is_barred, known.max_content_chars)
+    may = (known.content_capture_rate or known.content_capture_rates) and may_capture(run, known)
+    if may:
+        return _capture(known.capture_input, known.capture_output, False, known.max_content_chars)
+    return _capture(False, False, _is_barred(run), known.max_content_chars)
+
+
+# There are eight of a process; to make one anew takes as long as to decide.
+_capture: Final = functools.cache(Capture)
 
 
 def may_capture(run: RunContext | None, known: Settings) -> bool:
