@@ -1,5 +1,6 @@
 """What every test stands on: a clean process, telemetry that raises instead of being swallowed, a receiver."""
 
+import sys
 from collections.abc import Callable, Iterator
 
 import hypothesis
@@ -10,6 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
+from wrapt import FunctionWrapper
 
 import botanu
 from botanu_core import log, settings
@@ -35,10 +37,31 @@ def clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     guard.strict(False)
     botanu.disable(timeout_s=1)
+    _unwrap_langchain()
     assert botanu.get_run_id() is None, "a run was left current"
     assert not otel.get_current(), "a context was left attached"
     assert propagate.get_global_textmap() is propagator, "the global propagator was changed"
     _forget_providers()
+
+
+_WATCHED = {
+    "langchain_core.callbacks.base": "BaseCallbackManager",
+    "langchain_openai.chat_models.base": "BaseChatOpenAI",
+    "langchain_openai.llms.base": "BaseOpenAI",
+    "langchain.agents.middleware.types": "AgentMiddleware",
+    "langgraph.pregel.main": "Pregel",
+    "langgraph.types": "Command",
+}
+
+
+def _unwrap_langchain() -> None:
+    """OpenLLMetry's instrumentor unwraps by paths that lead nowhere, and would watch the chains of all later tests."""
+    for module, name in _WATCHED.items():
+        owner = getattr(sys.modules.get(module), name, None)
+        for method, wrapped in tuple(vars(owner).items()) if owner is not None else ():
+            while isinstance(wrapped, FunctionWrapper):
+                wrapped = wrapped.__wrapped__
+                setattr(owner, method, wrapped)
 
 
 def _forget_providers() -> None:
