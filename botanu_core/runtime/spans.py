@@ -112,14 +112,15 @@ def fitting_in(kept: Any, attributes: Mapping[str, Any]) -> Mapping[str, Any] | 
         kept: What the SDK keeps attributes in, which knows its limits.
         attributes: What is to be added.
     """
-    if kept.max_value_len is not None or (kept.maxlen is not None and len(kept) + len(attributes) > kept.maxlen):
+    if kept.max_value_len is not None or (kept.maxlen is not None and len(kept._dict) + len(attributes) > kept.maxlen):
         return None
-    if _PLAIN.issuperset(map(type, attributes.values())):
-        return attributes
-    fitting = dict(attributes)
-    for key in [key for key, value in attributes.items() if type(value) not in _PLAIN]:
-        value = attributes[key]
+    fitting: Any = attributes
+    for key, value in attributes.items():
+        if type(value) in _PLAIN:
+            continue
         if type(value) is not list or not _PLAIN.issuperset(map(type, value)):
             return None
+        if fitting is attributes:
+            fitting = dict(attributes)
         fitting[key] = tuple(value)
-    return fitting
+    return fitting  # type: ignore[no-any-return]  # a mapping, whichever

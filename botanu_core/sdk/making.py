@@ -7,18 +7,18 @@ of an event. Where this SDK's are made of other parts than those that are writte
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any, Final
 
 from opentelemetry._logs import LogRecord
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Tracer, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision
 from opentelemetry.trace import (
     NonRecordingSpan,
     Span,
@@ -27,10 +27,12 @@ from opentelemetry.trace import (
     Status,
     StatusCode,
     TraceFlags,
-    get_current_span,
+    TraceState,
 )
 
+from botanu_core.runtime.current import SPAN_KEY
 from botanu_core.runtime.spans import fitting_in
+from botanu_core.sdk.sampler import RunSampler
 
 __all__ = ["lighten", "make_record", "make_span"]
 
@@ -62,29 +64,35 @@ def make_span(
         return None
     if (blank := _blank()) is None or not tracer._is_enabled():
         return None
-    parent: SpanContext | None = get_current_span(context).get_span_context()
-    ids = tracer.id_generator
+    around: Any = (get_current() if context is None else context).get(SPAN_KEY)
+    parent: SpanContext | None = around.get_span_context() if around is not None else None
+    ids, sampler = tracer.id_generator, tracer.sampler
     if parent is not None and parent.is_valid:
-        trace_id, is_random = parent.trace_id, parent.trace_flags.random_trace_id
+        trace_id, random = parent.trace_id, parent.trace_flags & _RANDOM
     else:
-        parent, trace_id, is_random = None, ids.generate_trace_id(), ids.is_trace_id_random()
-    answer = tracer.sampler.should_sample(context, trace_id, name, kind, attributes, ())
-    decision: Any = answer.decision
-    flags = _FLAGS[(_SAMPLED if decision.is_sampled() else 0) | (_RANDOM if is_random else 0)]
-    span_context = SpanContext(trace_id, ids.generate_span_id(), False, flags, answer.trace_state)
+        parent, trace_id, random = None, ids.generate_trace_id(), _RANDOM if ids.is_trace_id_random() else 0
+    given: Mapping[str, Any] | None = None
+    state: TraceState | None
+    if parent is not None and type(sampler) is RunSampler:
+        given = sampler.as_around(parent, attributes, context)
+    if parent is not None and given is not None:
+        decision, state = Decision.RECORD_AND_SAMPLE, parent.trace_state
+    else:
+        answer = sampler.should_sample(context, trace_id, name, kind, attributes, ())
+        decision, given, state = answer.decision, answer.attributes, answer.trace_state
+    flags = _FLAGS[(0 if decision is Decision.RECORD_ONLY or decision is Decision.DROP else _SAMPLED) | random]
+    span_context = SpanContext(trace_id, ids.generate_span_id(), False, flags, state)
     when_ended = tracer._tracer_metrics.start_span(parent, decision)
-    if not decision.is_recording():
+    if decision is Decision.DROP:
         return NonRecordingSpan(span_context)
     span = blank(tracer, name, kind, span_context, parent, when_ended)
-    if answer.attributes:
-        _fill(span, answer.attributes)
+    if given:
+        _fill(span, dict(given))
     tracer.span_processor.on_start(span, parent_context=context)
     return span  # type: ignore[no-any-return]  # of the SDK's own class
 
 
-def _fill(span: Any, answered: Mapping[str, Any]) -> None:
-    # A sampler's answer is a read-only view; to copy it takes a tenth of adding what it shows one by one.
-    given = answered.copy() if type(answered) is MappingProxyType else dict(answered)
+def _fill(span: Any, given: dict[str, Any]) -> None:
     fitting = fitting_in(span._attributes, given)
     if type(fitting) is dict:
         span._attributes._dict = fitting
@@ -117,6 +125,18 @@ def _blank() -> _Blank | None:
         tracer: Any = provider.get_tracer("botanu")
         theirs: Any = tracer.start_span("example")
         kind, attributes, items = type(theirs), type(theirs._attributes), type(theirs._events)
+        new, Lock = object.__new__, threading.Lock
+
+        def kept_within(limits: Any) -> Any:
+            kept = new(attributes)
+            kept._dict, kept.dropped, kept._immutable, kept._lock = {}, 0, False, Lock()
+            kept.maxlen, kept.max_value_len = limits.max_span_attributes, limits.max_span_attribute_length
+            return kept
+
+        def at_most(many: int | None) -> Any:
+            held = new(items)
+            held.dropped, held._dq, held._lock = 0, deque(maxlen=many), Lock()
+            return held
 
         def blank(
             tracer: Any,
@@ -127,7 +147,7 @@ def _blank() -> _Blank | None:
             when_ended: Callable[[], None],
         ) -> Any:
             limits = tracer._span_limits
-            span = object.__new__(kind)
+            span = new(kind)
             span.__dict__ = {
                 "_name": name,
                 "_context": span_context,
@@ -137,11 +157,9 @@ def _blank() -> _Blank | None:
                 "_parent": parent,
                 "_start_time": time.time_ns(),
                 "_end_time": None,
-                "_attributes": attributes(
-                    limits.max_span_attributes, None, immutable=False, max_value_len=limits.max_span_attribute_length
-                ),
-                "_events": items(limits.max_events),
-                "_links": items(limits.max_links),
+                "_attributes": kept_within(limits),
+                "_events": at_most(limits.max_events),
+                "_links": at_most(limits.max_links),
                 "_resource": tracer.resource,
                 "_status": _UNSET,
                 "_sampler": tracer.sampler,
@@ -150,7 +168,7 @@ def _blank() -> _Blank | None:
                 "_set_status_on_exception": False,
                 "_span_processor": tracer.span_processor,
                 "_limits": limits,
-                "_lock": threading.Lock(),
+                "_lock": Lock(),
                 "_record_end_metrics": when_ended,
             }
             return span
@@ -164,7 +182,13 @@ def _blank() -> _Blank | None:
         decision = tracer.sampler.should_sample(None, 1, "example").decision
         when_ended = tracer._tracer_metrics.start_span(None, decision)
         ours = blank(tracer, "example", SpanKind.INTERNAL, theirs.get_span_context(), None, when_ended)
-        is_the_same = _parts(ours) == _parts(theirs) and type(theirs._attributes._dict) is dict
+        is_the_same = all(
+            _parts(our) == _parts(their)
+            for our, their in (
+                (ours, theirs), (ours._attributes, theirs._attributes), (ours._events, theirs._events),
+                (ours._links, theirs._links),
+            )
+        )  # fmt: skip
         is_known = is_the_same and {type(each) for each in asked} == {bool}
         theirs.end()  # the SDK may count those that are open
         when_ended()

@@ -11,7 +11,7 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, ParentBased, Sampler, SamplingResult
-from opentelemetry.trace import Link, Span, SpanKind, TraceState, get_current_span
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags, TraceState, get_current_span
 
 from botanu_core import semconv as sc
 from botanu_core.ledger.foreign import KNOWN_SCOPES, looks_billable
@@ -55,9 +55,10 @@ class RunSampler(Sampler):
         trace_state: TraceState | None = None,  # noqa: ARG002 - the SDK gives none, and not all samplers take one
     ) -> SamplingResult:
         """Ask `inner`, and stamp the answer."""
-        result = self._as_its_parent(parent_context, attributes) if self._follows else None
-        if result is None:
-            result = self.inner.should_sample(parent_context, trace_id, name, kind, attributes, links)
+        parent = get_current_span(parent_context).get_span_context()
+        if parent.is_valid and (born := self.as_around(parent, attributes or {}, parent_context)) is not None:
+            return SamplingResult(Decision.RECORD_AND_SAMPLE, born, parent.trace_state)
+        result = self.inner.should_sample(parent_context, trace_id, name, kind, attributes, links)
         given: Mapping[str, Any] = result.attributes or {}
         decision = result.decision
         if sc.RUN_ID in given and decision is not Decision.DROP:
@@ -84,13 +85,24 @@ class RunSampler(Sampler):
             return SamplingResult(decision, given, result.trace_state)
         return SamplingResult(decision, {**given, **run} if given else run, result.trace_state)
 
-    @staticmethod
-    def _as_its_parent(context: Context | None, attributes: Mapping[str, Any] | None) -> SamplingResult | None:
-        """What the SDK's default answers inside a sampled span of this process, in half the time that it takes."""
-        parent = get_current_span(context).get_span_context()
-        if parent.is_remote or not parent.is_valid or not parent.trace_flags.sampled:
+    def as_around(
+        self, parent: SpanContext, attributes: Mapping[str, Any], context: Context | None
+    ) -> Mapping[str, Any] | None:
+        """What a span is born with that is sampled because the one around it is, as the SDK's default has it.
+
+        Args:
+            parent: That of the span around it, which is valid.
+            attributes: What it is to be born with, but for its run.
+            context: What it is in; `None` for what is current.
+
+        Returns:
+            `None` where `inner` is to be asked.
+        """
+        if not self._follows or parent.is_remote or not parent.trace_flags & TraceFlags.SAMPLED:
             return None
-        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, parent.trace_state)
+        if sc.RUN_ID in attributes or (run := run_attributes(context)) is None:
+            return attributes
+        return {**attributes, **run}
 
     def _is_by_newcomer(self) -> bool:
         """Whether a known scope's tracer is new: this span may be its first. The next has a sampler of its own."""
