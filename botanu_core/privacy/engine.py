@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from botanu_core.privacy.lane import MASK, NOTHING, Judged, Lane, compiled, decoded
+from botanu_core.privacy.lane import CHUNK, MASK, NOTHING, Judged, Lane, compiled, decoded
 from botanu_core.privacy.pattern import Pattern
 
 __all__ = ["Engine", "Found", "LaneRows", "Region"]
@@ -68,7 +68,7 @@ class Engine:
         # What most texts hold none of. Of those without, there is nothing behind a landmark, and nothing was scrubbed.
         signs = {each[:1] for each in (*self._openings, *(landmark for landmark, _ in lanes)) if each}
         self._signs = re.compile(b"[%b]" % re.escape(b"".join(sorted(signs)))).search
-        self._everywhere = [lane for lane in self.lanes if not lane.landmark]
+        self._everywhere = [lane.search for lane in self.lanes if not lane.landmark]
         pieces = (f"{re.escape(mark[:-1])}(?::[0-9a-f]{{12}})?{re.escape(mark[-1])}" for mark in sorted(marks))
         self._left_behind = re.compile("|".join(pieces).encode())
         self._number = re.compile(_NUMBER_START).match
@@ -95,8 +95,12 @@ class Engine:
         if self._signs(data) is not None:
             if any(opening in data for opening in self._openings):
                 data = self._left_behind.sub(_masked, data)
-        elif regions is None and all(lane.has_nothing(data, end) for lane in self._everywhere):
-            return [], set()  # as most texts have it
+        elif regions is None and end <= CHUNK:
+            for search in self._everywhere:
+                if search(data, 0, end)[0] >= 0:
+                    break
+            else:
+                return [], set()  # as most texts have it
         if regions is not None:
             spans, places = [_NOWHERE] * len(self.lanes), list(_in_bytes(text, data, regions))
         else:

@@ -14,7 +14,7 @@ from botanu_core.errors import ConfigError
 from botanu_core.privacy.checks import is_no_card
 from botanu_core.privacy.pattern import Hit, Pattern
 
-__all__ = ["MASK", "NOTHING", "Judged", "Lane", "compiled", "decoded"]
+__all__ = ["CHUNK", "MASK", "NOTHING", "Judged", "Lane", "compiled", "decoded"]
 
 Judged = tuple[int, int, Pattern, bool]
 """Where what is to go begins and ends, whose it is, and whether it is a value behind a name."""
@@ -25,7 +25,8 @@ NOTHING: Final = (sys.maxsize, sys.maxsize)
 MASK: Final = b"["
 """Stands, in the text that is searched, for each byte of what scrubbing left behind before. No value goes past it."""
 
-_CHUNK: Final = 8192
+CHUNK: Final = 8192
+"""Bytes that are searched at a time."""
 _OVERLAP: Final = 1024
 # States of the automaton are made as texts need them; past this many bytes it starts afresh.
 _MEMORY: Final = 16 << 20
@@ -74,10 +75,11 @@ class Lane:
     Attributes:
         rows: The rows.
         landmark: What each hit holds; empty where there is no such thing.
+        search: Where the first stretch between two places is that some row describes; from -1 where none is.
     """
 
     __slots__ = (
-        "_first_word", "_opening", "_rows_of", "_search", "_single", "_start", "_values", "_which", "landmark", "rows",
+        "_first_word", "_opening", "_rows_of", "_single", "_start", "_values", "_which", "landmark", "rows", "search",
     )  # fmt: skip
 
     def __init__(self, rows: Sequence[Pattern], landmark: bytes = b"") -> None:
@@ -93,7 +95,7 @@ class Lane:
         self.landmark = landmark
         ungrouped = [re.sub(_GROUP_NAME, "(?:", row.regex) for row in rows]
         finder = compiled("|".join(f"(?:{regex})" for regex in ungrouped))
-        self._search = _finder(finder)
+        self.search = _finder(finder)
         self._start: Callable[..., Any] = finder.match
         self._which = re2.Set.FullMatchSet(_options(capture=False))
         for regex in ungrouped:
@@ -114,16 +116,16 @@ class Lane:
         size = len(data)
         if position or self.landmark:
             position = self._near_landmark(data, position)
-        end = min(position + _CHUNK, until + 2 * _OVERLAP, size)
+        end = min(position + CHUNK, until + 2 * _OVERLAP, size)
         while position < size:
             if position >= until:
                 return position, position
-            start, stop = self._search(data, position, end)
+            start, stop = self.search(data, position, end)
             if start < 0:
                 if end == size:
                     break
                 position = self._near_landmark(data, max(position + 1, end - _OVERLAP))
-                end = min(position + _CHUNK, size)
+                end = min(position + CHUNK, size)
                 continue
             if end == size or stop <= end - _OVERLAP:
                 if data[start:stop].isdigit() and is_no_card(data[start:stop]):
@@ -131,13 +133,9 @@ class Lane:
                     continue
                 return start, stop
             # It ends near the end of the chunk, and perhaps because of it: look again from its start, further.
-            end = min(start + max(_CHUNK, 2 * (stop - start)), size)
+            end = min(start + max(CHUNK, 2 * (stop - start)), size)
             position = start
         return NOTHING
-
-    def has_nothing(self, data: bytes, size: int) -> bool:
-        """Whether no row describes anything, as most texts have it; asked of a lane that has no landmark."""
-        return self._search(data, 0, size)[0] < 0 if size <= _CHUNK else self.next(data, 0, size) is NOTHING
 
     def _near_landmark(self, data: bytes, position: int) -> int:
         """Where to search from, at or behind `position`; the end of the text if there is nothing more to find."""
@@ -171,7 +169,7 @@ class Lane:
 
     def longest(self, data: bytes, start: int) -> int:
         """Where what begins exactly at `start` ends; `start` if nothing does."""
-        match = self._start(data, start, min(start + _CHUNK, len(data)))
+        match = self._start(data, start, min(start + CHUNK, len(data)))
         end: int = start if match is None else match.end()
         return end
 
