@@ -7,7 +7,7 @@ application's hook, events, and all calls where its version is another.
 """
 
 import timeit
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from os import environ
 from typing import Any, Final
@@ -27,7 +27,7 @@ from botanu_core.clients import SPAN_KEY, Sighting, booked, end_span, failed, re
 from botanu_core.clients import semconv as sc
 from botanu_genai._asked import Asked, asked_on
 from botanu_genai._hook import Hook
-from botanu_genai._messages import Prompts, chat_choices, chat_prompts, value
+from botanu_genai._messages import Prompts, chat_choices, chat_prompts, held, value
 from botanu_genai._meters import Meters
 from botanu_genai._request import read_request
 
@@ -156,9 +156,9 @@ class Chat:
     def read(self) -> dict[str, Any]:
         """Read the request; what the client is to be called with."""
         kwargs = self._kwargs
-        messages = kwargs.get("messages")
-        if isinstance(messages, Iterator):
-            messages = list(messages)  # the client does the same
+        given = kwargs.get("messages")
+        messages = held(given)
+        if messages is not given:
             kwargs = {**kwargs, "messages": messages}
         try:
             asked = self._asked = asked_on(self._span, details=self._chats.details)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 __all__ = [
-    "MOST_READ", "SYSTEM_ROLES", "Message", "Prompts", "ToolCall", "as_json", "chat_choices", "chat_prompts",
+    "MOST_READ", "SYSTEM_ROLES", "Message", "Prompts", "ToolCall", "as_json", "chat_choices", "chat_prompts", "held",
     "of_parts", "value",
 ]  # fmt: skip
 
@@ -77,9 +77,14 @@ def value(source: Any, name: str) -> Any:
     return getattr(source, name, None)
 
 
+def held(messages: Any) -> Any:
+    """The messages of a call, to be read by us and then by the client: of an iterator the list that it makes of it."""
+    return list(messages) if type(messages) is not list and isinstance(messages, Iterator) else messages
+
+
 def chat_prompts(messages: Any) -> Prompts:
     """Read the ``messages`` of a chat call; what is no list of messages reads as none."""
-    if not isinstance(messages, Sequence) or isinstance(messages, str | bytes):
+    if type(messages) is not list and (not isinstance(messages, Sequence) or isinstance(messages, str | bytes)):
         return Prompts((), 0)
     total = len(messages)
     if total <= MOST_READ:

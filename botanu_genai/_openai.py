@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botanu_core.clients import failed
 from botanu_genai._asked import Asked, begin, known
 from botanu_genai._instrumentor import Instrumentor, Target
-from botanu_genai._messages import chat_choices, chat_prompts
+from botanu_genai._messages import chat_choices, chat_prompts, held
 from botanu_genai._meters import Meters
 from botanu_genai._request import read_request
 
@@ -141,7 +141,7 @@ class OpenAIInstrumentor(Instrumentor):
             return kwargs
         if not self._is_read_by_others:
             return {**kwargs, "messages": _Veiled(messages)}
-        return {**kwargs, "messages": list(messages)} if isinstance(messages, Iterator) else kwargs
+        return {**kwargs, "messages": held(messages)}
 
     # --- in the span -------------------------------------------------------------------------------------------
 
@@ -169,8 +169,8 @@ class OpenAIInstrumentor(Instrumentor):
             messages = kwargs["messages"] = messages.messages
         if not self._listens:
             return None
-        if isinstance(messages, Iterator):
-            messages = kwargs["messages"] = list(messages)  # the client does the same
+        if (read := held(messages)) is not messages:
+            messages = kwargs["messages"] = read
         asked = begin(details=self._details)
         if asked is None:
             return None

@@ -20,9 +20,10 @@ def read_request(asked: Asked, kwargs: Mapping[str, Any]) -> None:
         asked.attributes[sc.OPENAI_USER] = cut(user, _LONGEST_USER)
     if type(seed) is int:
         asked.attributes[sc.OPENAI_SEED] = seed
-    kind = "json_schema" if isinstance(shape, type) else value(shape, "type")
-    if isinstance(kind, str):
-        asked.attributes[sc.OPENAI_RESPONSE_FORMAT] = kind
+    if shape is not None:
+        kind = "json_schema" if isinstance(shape, type) else value(shape, "type")
+        if isinstance(kind, str):
+            asked.attributes[sc.OPENAI_RESPONSE_FORMAT] = kind
     tools = kwargs.get("tools")
     if isinstance(tools, list | tuple) and tools:
         asked.tools, asked.tools_prefix = [_tool(tool) for tool in tools], sc.OPENAI_TOOLS

@@ -1,6 +1,7 @@
 """What is written on a span, and how much of it: flat attributes, JSON, both or none, within what a span holds."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final, Literal
 
 from botanu_core.clients import Capture, cut
@@ -18,14 +19,13 @@ _KEPT_FREE: Final = 24  # for what is written after us: the cost, and the applic
 _MOST: Final = 1024  # where a span has no limit
 _LONGEST_WORD: Final = 256
 
-_Pairs = list[tuple[str, str]]
-
 
 def room_on(span: Any, wanted: int | None, more: int = 0) -> int:
     """How many attributes may be added to `span`, and to `more`, so that none that it has, or needs, is dropped."""
     limits = getattr(span, "_limits", None)
     limit = getattr(limits, "max_span_attributes", _SDK_LIMIT) if limits is not None else _SDK_LIMIT
-    free = _MOST if limit is None else limit - len(getattr(span, "attributes", None) or ()) - more - _KEPT_FREE
+    there = getattr(span, "attributes", None)
+    free = _MOST if limit is None else limit - (0 if there is None else len(there)) - more - _KEPT_FREE
     return max(0, free if wanted is None else min(free, wanted))
 
 
@@ -73,8 +73,8 @@ def _add(found: dict[str, Any], kind: str, message: Message, capture: Capture, i
     free = end - len(found)
     if free <= 0:
         return True
-    pairs = _pairs(kind, message, capture, is_captured)
-    found.update(pairs[:free])
+    pairs = _pairs(f"{kind}{message.number}.", message, capture, is_captured)
+    found.update(pairs if len(pairs) <= free else islice(pairs.items(), free))
     return len(pairs) > free
 
 
@@ -87,35 +87,34 @@ def _add_tools(found: dict[str, Any], asked: Asked, end: int) -> None:
         found.update(pairs)
 
 
-def _tool_pairs(prefix: str, tool: Tool, asked: Asked) -> _Pairs:
-    pairs = [(f"{prefix}type", tool.type)] if tool.type else []
-    pairs.append((f"{prefix}function.name", cut(tool.name, _LONGEST_WORD)))
+def _tool_pairs(prefix: str, tool: Tool, asked: Asked) -> dict[str, str]:
+    pairs = {f"{prefix}type": tool.type} if tool.type else {}
+    pairs[f"{prefix}function.name"] = cut(tool.name, _LONGEST_WORD)
     if asked.details:
         if tool.description:
-            pairs.append((f"{prefix}function.description", asked.capture.text(tool.description)))
+            pairs[f"{prefix}function.description"] = asked.capture.text(tool.description)
         if (schema := as_json(tool.parameters)) is not None:
-            pairs.append((f"{prefix}function.parameters", asked.capture.text(schema)))
+            pairs[f"{prefix}function.parameters"] = asked.capture.text(schema)
     return pairs
 
 
-def _pairs(kind: str, message: Message, capture: Capture, is_captured: bool) -> _Pairs:
-    prefix = f"{kind}{message.number}."
-    pairs = [(f"{prefix}role", cut(message.role, _LONGEST_WORD))]
+def _pairs(prefix: str, message: Message, capture: Capture, is_captured: bool) -> dict[str, str]:
+    pairs = {f"{prefix}role": cut(message.role, _LONGEST_WORD)}
     content = message.content
     if is_captured and content is not None and (text := content if type(content) is str else message.text) is not None:
-        pairs.append((f"{prefix}content", capture.text(text)))
+        pairs[f"{prefix}content"] = capture.text(text)
     if message.finish_reason is not None:
-        pairs.append((f"{prefix}finish_reason", message.finish_reason))
+        pairs[f"{prefix}finish_reason"] = message.finish_reason
     if message.tool_call_id is not None:
-        pairs.append((f"{prefix}tool_call_id", cut(str(message.tool_call_id), _LONGEST_WORD)))
-    for at, call in enumerate(message.tool_calls):
+        pairs[f"{prefix}tool_call_id"] = cut(str(message.tool_call_id), _LONGEST_WORD)
+    for at, call in enumerate(message.tool_calls) if message.tool_calls else ():
         name = f"{prefix}tool_calls.{at}."
         if call.id is not None:
-            pairs.append((f"{name}id", cut(call.id, _LONGEST_WORD)))
-        pairs.append((f"{name}type", call.type))
-        pairs.append((f"{name}function.name", cut(call.name, _LONGEST_WORD)))
+            pairs[f"{name}id"] = cut(call.id, _LONGEST_WORD)
+        pairs[f"{name}type"] = call.type
+        pairs[f"{name}function.name"] = cut(call.name, _LONGEST_WORD)
         if is_captured and call.arguments is not None:
-            pairs.append((f"{name}function.arguments", capture.text(call.arguments)))
+            pairs[f"{name}function.arguments"] = capture.text(call.arguments)
     return pairs
 
 
