@@ -234,9 +234,8 @@ class BotanuCallbackHandler(BaseCallbackHandler):
     ) -> None:
         try:
             known, params = metadata or _NOTHING, kwargs.get("invocation_params") or _NOTHING
-            shape = serialized if isinstance(serialized, Mapping) else _NOTHING
             opened = self._opened(run_id, parent_run_id)
-            tracker = track_llm_call(asked_provider(known, params, shape), asked_model(known, params), operation)
+            tracker = track_llm_call(asked_provider(known, params, serialized), asked_model(known, params), operation)
             if asked_with := request_params(params):
                 tracker.set_request_params(**asked_with)
             batch = id(params) if kwargs.get("batch_size", 1) != 1 else 0  # alive as long as its prompts are begun

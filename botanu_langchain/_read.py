@@ -84,7 +84,7 @@ class Answer(NamedTuple):
             tracker.set_cache_hit()
 
 
-def asked_provider(metadata: Mapping[str, Any], params: Mapping[str, Any], serialized: Mapping[str, Any]) -> str:
+def asked_provider(metadata: Mapping[str, Any], params: Mapping[str, Any], serialized: object) -> str:
     """Who serves the model, as far as the start of a call tells; ``unknown`` where it does not."""
     said = metadata.get("ls_provider")
     kind = str(params.get("_type") or "").lower()
@@ -92,7 +92,8 @@ def asked_provider(metadata: Mapping[str, Any], params: Mapping[str, Any], seria
         word = said.lower()
         # Azure's class inherits OpenAI's word.
         return "azure.openai" if word == "openai" and "azure" in kind else _PROVIDERS.get(word, word)
-    path = kind or " ".join(str(part).lower() for part in serialized.get("id") or ())
+    names = serialized.get("id") if isinstance(serialized, Mapping) else None
+    path = kind or " ".join(str(part).lower() for part in names or ())
     return next((provider for word, provider in _BY_TYPE if word in path), "unknown")
 
 
