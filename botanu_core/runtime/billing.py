@@ -216,11 +216,10 @@ def end_told(call: Call, duration_s: float | None) -> dict[str, Any]:
         name=getattr(span, "name", ""),
         span_context=span_context,
         duration_s=duration_s,
+        is_over=duration_s is not None or not span.is_recording(),
     )
     call.span = None
     if span.is_recording():
-        if duration_s is None:
-            open_spans.put(call.span_id, call)  # the span goes on, and is not read again when it ends
         span.set_attributes(said)
     return said
 
@@ -256,6 +255,7 @@ def end_call(
     name: str,
     span_context: SpanContext,
     duration_s: float | None,
+    is_over: bool = True,
 ) -> dict[str, Any]:
     """A model call has ended: price it, count it unless it has been, and publish what is counted now.
 
@@ -265,6 +265,7 @@ def end_call(
         name: The span's.
         span_context: The span's.
         duration_s: How long it took, in seconds.
+        is_over: Whether its span has ended with it; one that goes on is not read again when it does.
 
     Returns:
         What the span is to carry: the cost, its source, and whether it was counted elsewhere.
@@ -284,7 +285,8 @@ def end_call(
     )
     call.teller = None
     counted = call.ledger.end(call, entry)
-    open_spans.take(call.span_id)
+    if is_over:
+        open_spans.take(call.span_id)
     if counted:
         publish(counted)
     said: dict[str, Any] = {}
@@ -316,9 +318,7 @@ def book_ahead(span: Span, seen: Sighting, *, name: str, duration_s: float) -> d
     call = open_spans.get(span_context.span_id)
     if call is None or call.span_id != span_context.span_id or call.span is not None or not call.is_open:
         return {}
-    said = end_call(call, seen, name=name, span_context=span_context, duration_s=duration_s)
-    open_spans.put(call.span_id, call)  # so that it is known, when the span ends, that it is told
-    return said
+    return end_call(call, seen, name=name, span_context=span_context, duration_s=duration_s, is_over=False)
 
 
 def use_units(

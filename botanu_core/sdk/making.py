@@ -20,6 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Tracer, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision
 from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
     NonRecordingSpan,
     Span,
     SpanContext,
@@ -27,7 +28,6 @@ from opentelemetry.trace import (
     Status,
     StatusCode,
     TraceFlags,
-    TraceState,
 )
 
 from botanu_core.runtime.current import SPAN_KEY
@@ -67,20 +67,21 @@ def make_span(
     around: Any = (get_current() if context is None else context).get(SPAN_KEY)
     parent: SpanContext | None = around.get_span_context() if around is not None else None
     ids, sampler = tracer.id_generator, tracer.sampler
-    if parent is not None and parent.is_valid:
-        trace_id, random = parent.trace_id, parent.trace_flags & _RANDOM
+    given: Mapping[str, Any] | None = None
+    # A tuple, whose properties take a call each.
+    trace_id, _, is_remote, flags, state, is_valid = parent or INVALID_SPAN_CONTEXT
+    if is_valid:
+        random = flags & _RANDOM
+        if type(sampler) is RunSampler and not is_remote:
+            given = sampler.as_around(flags, attributes, context)
     else:
         parent, trace_id, random = None, ids.generate_trace_id(), _RANDOM if ids.is_trace_id_random() else 0
-    given: Mapping[str, Any] | None = None
-    state: TraceState | None
-    if parent is not None and type(sampler) is RunSampler:
-        given = sampler.as_around(parent, attributes, context)
-    if parent is not None and given is not None:
-        decision, state = Decision.RECORD_AND_SAMPLE, parent.trace_state
+    if given is not None:
+        decision = Decision.RECORD_AND_SAMPLE
     else:
-        answer = sampler.should_sample(context, trace_id, name, kind, attributes, ())
+        answer: Any = sampler.should_sample(context, trace_id, name, kind, attributes, ())
         decision, given, state = answer.decision, answer.attributes, answer.trace_state
-    flags = _FLAGS[(0 if decision is Decision.RECORD_ONLY or decision is Decision.DROP else _SAMPLED) | random]
+    flags = _FLAGS[(_SAMPLED if decision is Decision.RECORD_AND_SAMPLE else 0) | random]
     span_context = SpanContext(trace_id, ids.generate_span_id(), False, flags, state)
     when_ended = tracer._tracer_metrics.start_span(parent, decision)
     if decision is Decision.DROP:
@@ -173,7 +174,11 @@ def _blank() -> _Blank | None:
             }
             return span
 
-        # All that `make_span` asks of a tracer, asked once.
+        # All that `make_span` asks of a tracer and of a parent, asked once.
+        there = theirs.get_span_context()
+        in_order = (
+            there.trace_id, there.span_id, there.is_remote, there.trace_flags, there.trace_state, there.is_valid
+        )  # fmt: skip
         asked = (
             tracer._is_enabled(),
             tracer.id_generator.is_trace_id_random(),
@@ -189,7 +194,7 @@ def _blank() -> _Blank | None:
                 (ours._links, theirs._links),
             )
         )  # fmt: skip
-        is_known = is_the_same and {type(each) for each in asked} == {bool}
+        is_known = is_the_same and {type(each) for each in asked} == {bool} and (*there,) == in_order
         theirs.end()  # the SDK may count those that are open
         when_ended()
     except (AttributeError, TypeError):

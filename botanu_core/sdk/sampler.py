@@ -11,7 +11,7 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, ParentBased, Sampler, SamplingResult
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags, TraceState, get_current_span
+from opentelemetry.trace import Link, Span, SpanKind, TraceFlags, TraceState, get_current_span
 
 from botanu_core import semconv as sc
 from botanu_core.ledger.foreign import KNOWN_SCOPES, looks_billable
@@ -56,8 +56,10 @@ class RunSampler(Sampler):
     ) -> SamplingResult:
         """Ask `inner`, and stamp the answer."""
         parent = get_current_span(parent_context).get_span_context()
-        if parent.is_valid and (born := self.as_around(parent, attributes or {}, parent_context)) is not None:
-            return SamplingResult(Decision.RECORD_AND_SAMPLE, born, parent.trace_state)
+        if parent.is_valid and not parent.is_remote:
+            born = self.as_around(parent.trace_flags, attributes or {}, parent_context)
+            if born is not None:
+                return SamplingResult(Decision.RECORD_AND_SAMPLE, born, parent.trace_state)
         result = self.inner.should_sample(parent_context, trace_id, name, kind, attributes, links)
         given: Mapping[str, Any] = result.attributes or {}
         decision = result.decision
@@ -85,20 +87,18 @@ class RunSampler(Sampler):
             return SamplingResult(decision, given, result.trace_state)
         return SamplingResult(decision, {**given, **run} if given else run, result.trace_state)
 
-    def as_around(
-        self, parent: SpanContext, attributes: Mapping[str, Any], context: Context | None
-    ) -> Mapping[str, Any] | None:
+    def as_around(self, flags: int, attributes: Mapping[str, Any], context: Context | None) -> Mapping[str, Any] | None:
         """What a span is born with that is sampled because the one around it is, as the SDK's default has it.
 
         Args:
-            parent: That of the span around it, which is valid.
+            flags: Those of the span around it, which is of this process.
             attributes: What it is to be born with, but for its run.
             context: What it is in; `None` for what is current.
 
         Returns:
             `None` where `inner` is to be asked.
         """
-        if not self._follows or parent.is_remote or not parent.trace_flags & TraceFlags.SAMPLED:
+        if not self._follows or not flags & TraceFlags.SAMPLED:
             return None
         if sc.RUN_ID in attributes or (run := run_attributes(context)) is None:
             return attributes
