@@ -14,6 +14,7 @@ from botanu_core.errors import ConfigError, MissingExtra
 from botanu_core.ledger.sighting import Sighting
 from botanu_core.log import logger, warn_once
 from botanu_core.model.reported import read_reported
+from botanu_core.model.vocabulary import provider_at
 from botanu_core.privacy.content import cut
 from botanu_core.privacy.scrubber import WITHHELD, default_scrubber
 from botanu_core.runtime.billing import book_ahead
@@ -37,6 +38,7 @@ __all__ = [
     "export_to",
     "failed",
     "logger",
+    "provider_at",
     "read_reported",
     "scrubbed_value",
     "semconv",

@@ -23,7 +23,17 @@ from opentelemetry.util.genai._conversation_context import CONVERSATION_ID_KEY
 from opentelemetry.util.genai.invocation import CLIENT_INFERENCE_CONTEXT_KEY, InferenceData, InferenceInvocation
 from opentelemetry.util.genai.types import Error
 
-from botanu_core.clients import SPAN_KEY, Sighting, booked, end_span, failed, read_reported, set_attributes, start_span
+from botanu_core.clients import (
+    SPAN_KEY,
+    Sighting,
+    booked,
+    end_span,
+    failed,
+    provider_at,
+    read_reported,
+    set_attributes,
+    start_span,
+)  # fmt: skip
 from botanu_core.clients import semconv as sc
 from botanu_genai._asked import Asked, asked_on
 from botanu_genai._hook import Hook
@@ -194,7 +204,7 @@ class Chat:
             found[sc.ERROR_TYPE] = failure.type
         if self._inside.is_told:
             found = {**self._inside.told(self._chats.tracer, self._born), **found}
-        seen = _sighting(self._kwargs["model"], found)
+        seen = _sighting(self._born, found, answer)
         written = {**found, **booked(self._span, seen, name=self._name, duration_s=seconds)}
         if self._asked is not None:
             written.update(self._messages(self._asked, getattr(answer, "choices", None), len(written)))
@@ -244,19 +254,21 @@ class _Inside(InferenceData):
 # --- what is asked, and what is answered -------------------------------------------------------------------------
 
 
-def _sighting(asked: str, found: Mapping[str, Any]) -> Sighting:
-    """What the ledger would read on the span."""
-    reported = read_reported("otel", found)
+def _sighting(born: Mapping[str, Any], found: Mapping[str, Any], answer: Any) -> Sighting:
+    """What the ledger would read on the span; and of a client that calls somebody else, what he says himself."""
+    provider = provider_at(born.get(server_attributes.SERVER_ADDRESS, "")) or "openai"
+    is_theirs = provider == "openai"
+    said = read_reported("otel", found) if is_theirs else read_reported("openai_chat", answer, provider=provider)
     return Sighting(
         "otel",
         "chat",
-        "openai",
-        asked[:_LONGEST_WORD],
+        provider,
+        born[sc.GEN_AI_REQUEST_MODEL][:_LONGEST_WORD],
         _word(found.get(sc.GEN_AI_RESPONSE_MODEL)),
         _word(found.get(sc.GEN_AI_RESPONSE_ID)),
-        reported.usage,
-        reported.context,
-        None,
+        said.usage,
+        said.context,
+        said.cost_usd,
         {name: found[name] for name in found if name.startswith("gen_ai.usage.")},
         found.get(sc.ERROR_TYPE),
     )

@@ -17,7 +17,7 @@ from botanu_core.log import warn_once
 from botanu_core.model.report import context_of, tier_of
 from botanu_core.model.reported import Reported, Reporter, read_reported
 from botanu_core.model.usage import Usage
-from botanu_core.model.vocabulary import provider_name
+from botanu_core.model.vocabulary import provider_at, provider_name
 
 __all__ = ["KNOWN_SCOPES", "looks_billable", "sighting_of"]
 
@@ -81,6 +81,8 @@ def sighting_of(name: str, scope: str, attributes: Mapping[str, Any], error_type
 def _conventional(name: str, scope: str, attributes: Mapping[str, Any], error_type: str | None) -> Sighting | None:
     """OpenTelemetry's conventions of any year, and who speaks like them: OpenLLMetry and most frameworks."""
     provider = _provider(attributes, semconv.GEN_AI_PROVIDER, "gen_ai.system")
+    if provider == "openai" and (host := _word(attributes, "server.address")) is not None:
+        provider = provider_at(host) or provider  # its client is used for many others
     operation = _operation(name, provider, attributes)
     if operation is None:
         return None

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["ModelOperation", "provider_name"]
+__all__ = ["ModelOperation", "provider_at", "provider_name"]
 
 
 class ModelOperation:
@@ -63,3 +63,41 @@ def provider_name(provider: str, semconv: str = "botanu") -> str:
     if names is None:
         return text or "unknown"
     return names[1] if semconv == "otel" else names[0]
+
+
+# Many speak OpenAI's language, so that its client is theirs as well.
+_HOSTS: Final = {
+    "openai.azure.com": "azure.openai",
+    "services.ai.azure.com": "azure.openai",
+    "cognitiveservices.azure.com": "azure.openai",
+    "openrouter.ai": "openrouter",
+    "api.deepseek.com": "deepseek",
+    "api.groq.com": "groq",
+    "api.x.ai": "xai",
+    "api.mistral.ai": "mistral",
+    "api.together.xyz": "together",
+    "api.fireworks.ai": "fireworks",
+    "api.perplexity.ai": "perplexity",
+    "api.cerebras.ai": "cerebras",
+    "api.moonshot.ai": "moonshotai",
+    "api.moonshot.cn": "moonshotai",
+    "api.cohere.ai": "cohere",
+    "api.cohere.com": "cohere",
+    "api.anthropic.com": "anthropic",
+    "generativelanguage.googleapis.com": "gcp.gemini",
+    "aiplatform.googleapis.com": "gcp.vertex_ai",
+}
+
+
+@lru_cache(maxsize=256)
+def provider_at(host: str) -> str | None:
+    """Who answers at `host`, whoever's client it is that calls; `None` where that tells nothing.
+
+    Args:
+        host: A name, as in ``server.address``.
+    """
+    host = host.lower()
+    if host.startswith("bedrock-runtime.") and host.endswith(".amazonaws.com"):
+        return "aws.bedrock"
+    known = (name for name in _HOSTS if host == name or host.endswith((f".{name}", f"-{name}")))
+    return next((_HOSTS[name] for name in known), None)

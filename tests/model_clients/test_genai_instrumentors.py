@@ -4,7 +4,9 @@ import io
 import logging
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
+import httpx2
 import openai
 import pytest
 from calls import call, clients_of
@@ -207,6 +209,46 @@ def test_audio_is_priced_as_audio(version, scenario, ask, receiver, monkeypatch)
     [entry] = [event.attributes for event in receiver.events() if event.event_name == "botanu.ledger.entry"]
     # 50 and 80 tokens of text at $2.50 and $10 a million, 400 and 320 of audio at $32 and $64.
     assert Decimal(entry["botanu.cost.usd_exact"]) == Decimal("0.034205")
+
+
+@pytest.fixture
+def calling(receiver):
+    """Calls a provider's address with OpenAI's client, without a network; the call's entry in the ledger."""
+
+    def call_there(base_url: str, answer: dict[str, Any]) -> dict[str, Any]:
+        whole = {"id": "gen-1", "object": "chat.completion", "created": 1, **answer}
+        whole["choices"] = [
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Paris."}}
+        ]
+        transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=whole))
+        client = openai.OpenAI(api_key="k", base_url=base_url, http_client=httpx2.Client(transport=transport))
+        botanu.enable(otlp_endpoint=receiver.endpoint, instrument="none")
+        OpenAIInstrumentor().instrument()
+        with botanu.event(workflow="w", event_id="1"):
+            client.chat.completions.create(**{**ASKED, "model": answer["model"]})
+        OpenAIInstrumentor().uninstrument()
+        botanu.disable()
+        [entry] = [event.attributes for event in receiver.events() if event.event_name == "botanu.ledger.entry"]
+        return entry
+
+    return call_there
+
+
+@pytest.mark.parametrize("version", ["1.3b0", "1.4b0"], ids=["told of by us", "told of by their layer"])
+def test_a_client_that_calls_another_provider_pays_his_price(version, calling, monkeypatch):
+    monkeypatch.setattr("opentelemetry.util.genai.version.__version__", version)
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+    entry = calling("https://api.cerebras.ai/v1", {"model": "gpt-oss-120b", "usage": usage})
+    assert entry["gen_ai.provider.name"] == "cerebras"
+    # At $0.35 and $0.75 a million; OpenAI's own list has a model of this name for less.
+    assert Decimal(entry["botanu.cost.usd_exact"]) == Decimal("0.000425")
+
+
+def test_what_openrouter_says_that_a_call_cost_is_what_it_cost(calling):
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100, "cost": 0.00123}
+    entry = calling("https://openrouter.ai/api/v1", {"model": "openai/gpt-4o-mini", "usage": usage})
+    assert entry["gen_ai.provider.name"] == "openrouter"
+    assert (entry["botanu.cost.usd_exact"], entry["botanu.cost.source"]) == ("0.00123", "provider")
 
 
 # --- hooks, events, metrics -----------------------------------------------------------------------------------------

@@ -193,6 +193,39 @@ def test_a_service_tier_is_part_of_the_price():
     assert flex.context == (("service_tier", "flex"),)
 
 
+@pytest.mark.parametrize(
+    ("host", "provider"),
+    [
+        ("api.openai.com", "openai"),
+        ("eu.api.openai.com", "openai"),
+        ("localhost", "openai"),
+        ("gateway.internal", "openai"),
+        ("api.deepseek.com.example.net", "openai"),
+        ("", "openai"),
+        (7, "openai"),
+        ("acme.openai.azure.com", "azure.openai"),
+        ("ACME.services.ai.azure.com", "azure.openai"),
+        ("openrouter.ai", "openrouter"),
+        ("api.deepseek.com", "deepseek"),
+        ("api.groq.com", "groq"),
+        ("api.x.ai", "xai"),
+        ("eu-west-1.api.x.ai", "xai"),
+        ("generativelanguage.googleapis.com", "gcp.gemini"),
+        ("europe-west4-aiplatform.googleapis.com", "gcp.vertex_ai"),
+        ("bedrock-runtime.eu-central-1.amazonaws.com", "aws.bedrock"),
+        ("s3.eu-central-1.amazonaws.com", "openai"),
+    ],
+)
+def test_a_call_of_openais_client_is_theirs_whom_it_called(host, provider):
+    said = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "server.address": host}
+    assert sighting_of("chat x", "opentelemetry.instrumentation.genai.openai", said, None).provider == provider
+
+
+def test_where_a_call_of_another_client_went_changes_nothing():
+    said = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic", "server.address": "api.deepseek.com"}
+    assert sighting_of("chat x", "opentelemetry.instrumentation.genai.anthropic", said, None).provider == "anthropic"
+
+
 def test_an_answer_that_contradicts_the_counts_is_not_believed():
     attributes = recorded_span("openinference-anthropic", "messages", "messages.create")["attributes"]
     answer = json.dumps({"id": "msg_1", "usage": {"input_tokens": 1, "output_tokens": 1}})
