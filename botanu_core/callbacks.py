@@ -8,6 +8,7 @@ from botanu_core.errors import ConfigError
 from botanu_core.ledger.call import Call
 from botanu_core.log import warn_once
 from botanu_core.model.reported import Reported, Reporter, read_reported, reporter_of
+from botanu_core.model.vocabulary import provider_at
 from botanu_core.runtime.billing import called_from
 from botanu_core.runtime.context import RunContext
 from botanu_core.runtime.current import composed, current_run, current_step, under
@@ -42,6 +43,7 @@ __all__ = [
     "current_run",
     "current_step",
     "failed",
+    "provider_at",
     "read_reported",
     "reporter_of",
     "track_llm_call",

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
-from botanu_core.callbacks import LLMTracker, Reported, Reporter, read_reported, reporter_of
+from botanu_core.callbacks import LLMTracker, Reported, Reporter, provider_at, read_reported, reporter_of
 
 __all__ = [
     "Answer", "added_up", "answer_of", "asked_model", "asked_provider", "call_name", "is_interrupt", "request_params",
@@ -90,11 +91,23 @@ def asked_provider(metadata: Mapping[str, Any], params: Mapping[str, Any], seria
     kind = str(params.get("_type") or "").lower()
     if isinstance(said, str) and said:
         word = said.lower()
-        # Azure's class inherits OpenAI's word.
-        return "azure.openai" if word == "openai" and "azure" in kind else _PROVIDERS.get(word, word)
+        if word == "openai":  # Azure's class inherits the word, and the class itself is used for many others
+            return "azure.openai" if "azure" in kind else _whose_address(serialized) or word
+        return _PROVIDERS.get(word, word)
     names = serialized.get("id") if isinstance(serialized, Mapping) else None
     path = kind or " ".join(str(part).lower() for part in names or ())
     return next((provider for word, provider in _BY_TYPE if word in path), "unknown")
+
+
+def _whose_address(serialized: object) -> str | None:
+    """The provider that a model of OpenAI's class is told to call, where it is known to be another."""
+    options = serialized.get("kwargs") if type(serialized) is dict else None
+    base = options.get("openai_api_base") if type(options) is dict else None
+    try:
+        host = urlsplit(base).hostname if isinstance(base, str) else None
+    except ValueError:
+        return None
+    return provider_at(host) if host else None
 
 
 def asked_model(metadata: Mapping[str, Any], params: Mapping[str, Any]) -> str | None:

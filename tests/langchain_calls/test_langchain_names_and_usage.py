@@ -1,10 +1,13 @@
 """Who serves which model, and what was used: in each of the places where LangChain and its integrations say it."""
 
+from contextlib import suppress
 from uuid import uuid4
 
+import httpx2
 import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, Generation, LLMResult
+from langchain_openai import ChatOpenAI
 
 import botanu
 
@@ -49,6 +52,25 @@ def test_who_serves_which_model(provider, model, params, expected, seen, handler
     span = seen.span(f"chat {model}")
     assert span.attributes["gen_ai.provider.name"] == expected
     assert span.attributes["gen_ai.request.model"] == model
+
+
+@pytest.mark.parametrize(
+    ("address", "provider"),
+    [
+        ("https://api.deepseek.com/v1", "deepseek"),
+        ("https://openrouter.ai/api/v1", "openrouter"),
+        ("http://127.0.0.1:1/v1", "openai"),
+        ("api.deepseek.com", "openai"),
+        ("http://[", "openai"),
+        ("", "openai"),
+    ],
+)
+def test_a_model_of_openais_class_is_theirs_whom_it_calls(address, provider, seen, handler):
+    nowhere = httpx2.Client(transport=httpx2.MockTransport(lambda _: httpx2.Response(400)))
+    model = ChatOpenAI(model="m", base_url=address, api_key="k", max_retries=0, http_client=nowhere)
+    with suppress(Exception):  # whatever the client makes of it
+        model.invoke("x", {"callbacks": [handler]})
+    assert seen.span("chat m").attributes["gen_ai.provider.name"] == provider
 
 
 @pytest.mark.parametrize("name", ["model", "model_name", "model_id", "deployment_name", "azure_deployment"])
