@@ -103,6 +103,7 @@ def kept_by(span: Any) -> dict[str, Any] | None:
 
 _SDK: Final = "opentelemetry.sdk.trace"
 _PLAIN: Final = frozenset((str, int, float, bool))
+_ROWS: Final = (list, tuple)
 
 
 def fitting_in(kept: Any, attributes: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -118,9 +119,10 @@ def fitting_in(kept: Any, attributes: Mapping[str, Any]) -> Mapping[str, Any] | 
     for key, value in attributes.items():
         if type(value) in _PLAIN:
             continue
-        if type(value) is not list or not _PLAIN.issuperset(map(type, value)):
+        if type(value) not in _ROWS or not _PLAIN.issuperset(map(type, value)):
             return None
-        if fitting is attributes:
-            fitting = dict(attributes)
-        fitting[key] = tuple(value)
+        if type(value) is list:
+            if fitting is attributes:
+                fitting = dict(attributes)
+            fitting[key] = tuple(value)
     return fitting  # type: ignore[no-any-return]  # a mapping, whichever

@@ -41,7 +41,7 @@ class LedgerProcessor(SpanProcessor):
             return
         try:
             scope = _scope_of(span)
-            if scope == _OURS and not open_spans:
+            if scope == _OURS and not open_spans.held:
                 return  # as the span of a request, mostly: inside of no call
             parent = getattr(span, "parent", None)
             parent_id = parent.span_id if parent is not None else 0
@@ -70,7 +70,7 @@ class LedgerProcessor(SpanProcessor):
             lighten(span)
 
     def _ended(self, span: Any) -> None:
-        if not self.active or (not open_spans and _scope_of(span) == _OURS):
+        if not self.active or (not open_spans.held and _scope_of(span) == _OURS):
             return
         try:
             span_context = span.get_span_context()
@@ -125,7 +125,8 @@ def _write(span: Any, said: Mapping[str, Any]) -> None:
 
 
 def _scope_of(span: Any) -> str:
-    scope = getattr(span, "instrumentation_scope", None)
+    # A property there, of which every span of the process is asked three times.
+    scope = getattr(span, "_instrumentation_scope", None) or getattr(span, "instrumentation_scope", None)
     return getattr(scope, "name", "") or ""
 
 

@@ -14,11 +14,12 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from botanu_core import semconv as sc
 from botanu_core.log import warn_once
-from botanu_core.model.run import clean
+from botanu_core.model.run import MAX_ID_CHARS, clean
 from botanu_core.model.usage import MAX_AMOUNT, count_of
 from botanu_core.privacy.content import safe_text
 from botanu_core.runtime import billing, guard, telemetry
-from botanu_core.runtime.context import SPAN_KEY, RunContext, current_run, record_error, restore, run_attributes
+from botanu_core.runtime.context import SPAN_KEY, RunContext, current_run, record_error, restore
+from botanu_core.runtime.current import current_step
 from botanu_core.runtime.spans import set_attributes
 
 __all__ = ["MAX_INT", "Tracker", "items_of", "plain"]
@@ -53,7 +54,7 @@ class Tracker:
         if metadata:
             attributes.update(self._metadata(metadata))
         self._run: RunContext | None = None
-        self._step: Any = None
+        self._step: str | None = None
         self._error: BaseException | None = None
         self._ended = False
         self._token: Token[Any] | None = None
@@ -73,14 +74,16 @@ class Tracker:
                 warn_once("tracker.reused", "a tracker is for one call: make a new one for the next")
             return self
         context = otel.get_current() if context is None else context
-        self._run = current_run(context)
-        if self._run is None:  # else it has looked when it was opened
-            telemetry.noticed()
-        stamp = run_attributes(context)
-        attributes = {**stamp, **self._attributes} if stamp else self._attributes
+        run = self._run = current_run(context)
+        if run is None:
+            telemetry.noticed()  # else it has looked when it was opened
+            attributes = self._attributes
+        else:
+            step = self._step = current_step(context)
+            around = run.attributes if step is None else {**run.attributes, sc.STEP: step}
+            attributes = {**around, **self._attributes}
         self._started_ns = time.perf_counter_ns()
         self.span = telemetry.start_span(self._name, self._kind, attributes, context)
-        self._step = stamp.get(sc.STEP) if stamp else None
         self._begin(context)
         return self
 
@@ -253,6 +256,8 @@ class Tracker:
 
 def plain(value: object, what: str) -> str | None:
     """`clean`, with a member of an enumeration written by its value: its `str()` is ``Model.SMALL``."""
+    if type(value) is str and value and len(value) <= MAX_ID_CHARS and value.isprintable():
+        return value  # as most are, and most calls have six
     return clean(value.value if type(value) is not str and isinstance(value, Enum) else value, what)
 
 
