@@ -297,7 +297,7 @@ def end_call(
         said[sc.COST_SOURCE] = cost.source
     if call.state == "left out":
         said[sc.COST_DUPLICATE] = True
-    if (quality := quality_of(seen)) == "estimated":
+    if seen.is_partial and (quality := quality_of(seen)) == "estimated":
         said[sc.USAGE_QUALITY] = quality
     return said
 
