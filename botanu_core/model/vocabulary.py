@@ -91,7 +91,7 @@ _HOSTS: Final = {
 
 @lru_cache(maxsize=256)
 def provider_at(host: str) -> str | None:
-    """Who answers at `host`, whoever's client it is that calls; `None` where that tells nothing.
+    """Who answers at `host`, whosever client calls; `None` where that tells nothing.
 
     Args:
         host: A name, as in ``server.address``.
