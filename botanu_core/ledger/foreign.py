@@ -81,8 +81,6 @@ def sighting_of(name: str, scope: str, attributes: Mapping[str, Any], error_type
 def _conventional(name: str, scope: str, attributes: Mapping[str, Any], error_type: str | None) -> Sighting | None:
     """OpenTelemetry's conventions of any year, and who speaks like them: OpenLLMetry and most frameworks."""
     provider = _provider(attributes, semconv.GEN_AI_PROVIDER, "gen_ai.system")
-    if provider == "openai" and (host := _word(attributes, "server.address")) is not None:
-        provider = provider_at(host) or provider  # its client is used for many others
     operation = _operation(name, provider, attributes)
     if operation is None:
         return None
@@ -96,6 +94,8 @@ def _conventional(name: str, scope: str, attributes: Mapping[str, Any], error_ty
     reported = read_reported(reporter, attributes, provider=provider)
     if litellm is not None:
         reported = _richer(reported, "openai_chat", _literal(litellm), provider)
+    if provider == "openai" and (host := _word(attributes, "server.address")) is not None:
+        provider = provider_at(host) or provider  # its client is used for many others
     return Sighting(
         reporter=reporter,
         operation=operation,

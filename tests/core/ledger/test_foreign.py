@@ -221,6 +221,19 @@ def test_a_call_of_openais_client_is_theirs_whom_it_called(host, provider):
     assert sighting_of("chat x", "opentelemetry.instrumentation.genai.openai", said, None).provider == provider
 
 
+def test_a_span_is_read_by_who_wrote_it_wherever_the_call_went():
+    said = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.system": "openai",
+        "server.address": "bedrock-runtime.us-west-2.amazonaws.com",
+        "gen_ai.usage.input_tokens": 100,
+        "gen_ai.usage.cache_read_input_tokens": 40,
+    }
+    seen = sighting_of("openai.chat", "opentelemetry.instrumentation.openai.v1", said, None)
+    # OpenAI's client counts cached tokens in, as Bedrock's own does not.
+    assert (seen.provider, seen.usage.input_tokens) == ("aws.bedrock", 100)
+
+
 def test_where_a_call_of_another_client_went_changes_nothing():
     said = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic", "server.address": "api.deepseek.com"}
     assert sighting_of("chat x", "opentelemetry.instrumentation.genai.anthropic", said, None).provider == "anthropic"
