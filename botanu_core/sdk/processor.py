@@ -17,6 +17,7 @@ from botanu_core.runtime.current import current_run
 from botanu_core.runtime.publishing import publish
 from botanu_core.runtime.spans import attributes_of, kept_by
 from botanu_core.sdk.making import lighten
+from botanu_core.sdk.sampler import scope_of
 
 __all__ = ["LedgerProcessor"]
 
@@ -40,7 +41,7 @@ class LedgerProcessor(SpanProcessor):
         if not self.active:
             return
         try:
-            scope = _scope_of(span)
+            scope = scope_of(span)
             if scope == _OURS and not open_spans.held:
                 return  # as the span of a request, mostly: inside of no call
             parent = getattr(span, "parent", None)
@@ -66,11 +67,11 @@ class LedgerProcessor(SpanProcessor):
         """Read the span here where the provider does not say that one is ending; let ours go on lighter."""
         if not self._hears_endings:
             self._ended(span)
-        if self.active and _scope_of(span) == _OURS:
+        if self.active and scope_of(span) == _OURS:
             lighten(span)
 
     def _ended(self, span: Any) -> None:
-        if not self.active or (not open_spans.held and _scope_of(span) == _OURS):
+        if not self.active or (not open_spans.held and scope_of(span) == _OURS):
             return
         try:
             span_context = span.get_span_context()
@@ -79,7 +80,7 @@ class LedgerProcessor(SpanProcessor):
             if call is not None and is_call and call.span is not None:
                 _write(span, billing.end_told(call, _duration_s(span)))
                 return
-            scope = _scope_of(span)
+            scope = scope_of(span)
             if scope == _OURS:
                 return
             if call is not None and is_call and not call.is_open:
@@ -122,12 +123,6 @@ def _write(span: Any, said: Mapping[str, Any]) -> None:
         span.set_attributes(said)
     elif (known := kept_by(span)) is not None:
         known.update(said)  # beyond the limit if need be: what is there stays, and so does the cost
-
-
-def _scope_of(span: Any) -> str:
-    # A property there, of which every span of the process is asked three times.
-    scope = getattr(span, "_instrumentation_scope", None) or getattr(span, "instrumentation_scope", None)
-    return getattr(scope, "name", "") or ""
 
 
 def _error_type(span: Any, attributes: Mapping[str, Any]) -> str | None:

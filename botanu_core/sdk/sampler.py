@@ -18,7 +18,7 @@ from botanu_core.ledger.foreign import KNOWN_SCOPES, looks_billable
 from botanu_core.ledger.open_spans import open_spans
 from botanu_core.runtime.context import run_attributes
 
-__all__ = ["RunSampler", "StampProcessor", "tracers_of", "unwrap", "wrap"]
+__all__ = ["RunSampler", "StampProcessor", "scope_of", "tracers_of", "unwrap", "wrap"]
 
 
 _CALLERS: Final = (SpanKind.CLIENT, SpanKind.PRODUCER)
@@ -55,8 +55,8 @@ class RunSampler(Sampler):
         trace_state: TraceState | None = None,  # noqa: ARG002 - the SDK gives none, and not all samplers take one
     ) -> SamplingResult:
         """Ask `inner`, and stamp the answer."""
-        parent = get_current_span(parent_context).get_span_context()
-        if parent.is_valid and not parent.is_remote:
+        parent = get_current_span(parent_context).get_span_context() if self._follows else None
+        if parent is not None and parent.is_valid and not parent.is_remote:
             born = self.as_around(parent.trace_flags, attributes or {}, parent_context)
             if born is not None:
                 return SamplingResult(Decision.RECORD_AND_SAMPLE, born, parent.trace_state)
@@ -164,8 +164,14 @@ def _inner_of(maker: Any) -> Sampler:
 
 
 def _is_known(tracer: Any) -> bool:
-    scope = getattr(tracer, "_instrumentation_scope", None) or getattr(tracer, "instrumentation_scope", None)
-    return getattr(scope, "name", "") in KNOWN_SCOPES
+    return scope_of(tracer) in KNOWN_SCOPES
+
+
+def scope_of(made: Any) -> str:
+    """The name of a tracer, or of the tracer that made a span; empty where there is none."""
+    # The public name is a property of a span, and every span of the process is asked three times.
+    scope = getattr(made, "_instrumentation_scope", None) or getattr(made, "instrumentation_scope", None)
+    return getattr(scope, "name", "") or ""
 
 
 class StampProcessor(SpanProcessor):
