@@ -1,13 +1,10 @@
 """The third door: what an instrumentor of model clients may import, where another library says what is on the spans.
 
 Such an instrumentor asks `capturing` when a call begins, and writes nothing on a span that has not gone through
-`Capture.text`. The ledger reads the span when it ends.
+`Capture.text`. The ledger reads the span when it ends, unless it has been told before, by `book_ahead`.
 """
 
-from collections.abc import Mapping
 from typing import Any
-
-from opentelemetry.trace import Span
 
 from botanu_core import semconv
 from botanu_core.errors import ConfigError, MissingExtra
@@ -31,7 +28,7 @@ __all__ = [
     "ConfigError",
     "MissingExtra",
     "Sighting",
-    "booked",
+    "book_ahead",
     "capturing",
     "cut",
     "end_span",
@@ -46,25 +43,6 @@ __all__ = [
     "start_span",
     "warn_once",
 ]
-
-
-def booked(span: Span, seen: Sighting, *, name: str, duration_s: float) -> Mapping[str, Any]:
-    """Price a model call and enter it into the ledger, by what is known of it before its span ends. Never raises.
-
-    Args:
-        span: Its span, which is about to end and is not read when it does.
-        seen: What that is going to say.
-        name: The span's.
-        duration_s: How long the call took, in seconds.
-
-    Returns:
-        What the span is to carry besides.
-    """
-    try:
-        return book_ahead(span, seen, name=name, duration_s=duration_s)
-    except Exception as error:
-        failed("ledger", error)
-        return {}
 
 
 def scrubbed_value(value: object) -> Any:

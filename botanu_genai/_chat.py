@@ -26,7 +26,7 @@ from opentelemetry.util.genai.types import Error
 from botanu_core.clients import (
     SPAN_KEY,
     Sighting,
-    booked,
+    book_ahead,
     end_span,
     failed,
     provider_at,
@@ -205,7 +205,7 @@ class Chat:
         if self._inside.is_told:
             found = {**self._inside.told(self._chats.tracer, self._born), **found}
         seen = _sighting(self._born, found, answer)
-        written = {**found, **booked(self._span, seen, name=self._name, duration_s=seconds)}
+        written = {**found, **book_ahead(self._span, seen, name=self._name, duration_s=seconds)}
         if self._asked is not None:
             written.update(self._messages(self._asked, getattr(answer, "choices", None), len(written)))
         set_attributes(self._span, written)

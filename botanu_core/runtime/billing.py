@@ -303,7 +303,7 @@ def end_call(
 
 
 def book_ahead(span: Span, seen: Sighting, *, name: str, duration_s: float) -> dict[str, Any]:
-    """Book the model call of somebody else's span, which is about to end, and need not be read when it does.
+    """Book the model call of somebody else's span, which is about to end, and is not read when it does. Never raises.
 
     Args:
         span: The span.
@@ -314,11 +314,15 @@ def book_ahead(span: Span, seen: Sighting, *, name: str, duration_s: float) -> d
     Returns:
         What it is to carry; nothing where its call is none of the ledger's, or is another's to tell.
     """
-    span_context = span.get_span_context()
-    call = open_spans.get(span_context.span_id)
-    if call is None or call.span_id != span_context.span_id or call.span is not None or not call.is_open:
+    try:
+        span_context = span.get_span_context()
+        call = open_spans.get(span_context.span_id)
+        if call is None or call.span_id != span_context.span_id or call.span is not None or not call.is_open:
+            return {}
+        return end_call(call, seen, name=name, span_context=span_context, duration_s=duration_s, is_over=False)
+    except Exception as error:
+        guard.failed("ledger", error)
         return {}
-    return end_call(call, seen, name=name, span_context=span_context, duration_s=duration_s, is_over=False)
 
 
 def use_units(
