@@ -107,7 +107,7 @@ def _pairs(prefix: str, message: Message, capture: Capture, is_captured: bool) -
         pairs[f"{prefix}finish_reason"] = message.finish_reason
     if message.tool_call_id is not None:
         pairs[f"{prefix}tool_call_id"] = cut(str(message.tool_call_id), _LONGEST_WORD)
-    for at, call in enumerate(message.tool_calls) if message.tool_calls else ():
+    for at, call in enumerate(message.tool_calls):
         name = f"{prefix}tool_calls.{at}."
         if call.id is not None:
             pairs[f"{name}id"] = cut(call.id, _LONGEST_WORD)

@@ -14,7 +14,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from botanu_core import semconv as sc
 from botanu_core.log import warn_once
-from botanu_core.model.run import MAX_ID_CHARS, clean
+from botanu_core.model.run import clean
 from botanu_core.model.usage import MAX_AMOUNT, count_of
 from botanu_core.privacy.content import safe_text
 from botanu_core.runtime import billing, guard, telemetry
@@ -256,8 +256,6 @@ class Tracker:
 
 def plain(value: object, what: str) -> str | None:
     """`clean`, with a member of an enumeration written by its value: its `str()` is ``Model.SMALL``."""
-    if type(value) is str and value and len(value) <= MAX_ID_CHARS and value.isprintable():
-        return value  # as most are, and most calls have six
     return clean(value.value if type(value) is not str and isinstance(value, Enum) else value, what)
 
 
