@@ -5,7 +5,6 @@ is the sum of all, and where the parts exceed the whole.
 """
 
 import re
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -137,7 +136,7 @@ def openllmetry(attributes: Any, provider: str) -> Reported:
         thoughts = (total or 0) - (usage.input_tokens or 0) - (usage.output_tokens or 0)
         if None not in (usage.input_tokens, usage.output_tokens) and thoughts > 0:
             more = with_parts(usage.output_tokens, thoughts)
-            found = found._replace(usage=replace(usage, output_tokens=more, reasoning_tokens=thoughts))
+            found = found._replace(usage=usage._replace(output_tokens=more, reasoning_tokens=thoughts))
     return found
 
 

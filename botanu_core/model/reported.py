@@ -6,7 +6,6 @@ missing is unknown, what is nonsense is unknown and warned about once, and nothi
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from decimal import Context, Decimal
 from typing import Any, Final, Literal, get_args
 
@@ -87,7 +86,7 @@ def _anthropic(source: Any, _: str) -> Reported:
         if get(step, "type") == "compaction":
             more = _anthropic_usage(step)
             sums: dict[str, Any] = {name: total_of(getattr(found, name), getattr(more, name)) for name in _SUMMED}
-            found = replace(found, **sums)
+            found = found._replace(**sums)
     tier, speed = word(get(usage, "service_tier")), word(get(usage, "speed"))
     region = word(get(usage, "inference_geo"))
     return Reported(

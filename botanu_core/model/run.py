@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from enum import Enum
 from typing import Final, Self
 
 from botanu_core import semconv as sc
@@ -38,16 +39,21 @@ def clean(value: object, what: str) -> str | None:
     """`value` as an id that may travel: at most 256 printable characters.
 
     Args:
-        value: What the user or the wire gave; a UUID, an integer or other plain value is written as text.
+        value: What the user or the wire gave; a UUID, an integer or other plain value is written as text, a member of
+            an enumeration as its value is.
         what: The field's name, for the one warning when the value will not do.
 
     Returns:
         The text, or `None` where there is none or it will not do. Unknown is better than wrong.
     """
+    if type(value) is str and 0 < len(value) <= MAX_ID_CHARS and value.isprintable():
+        return value
+    if isinstance(value, Enum):  # its `str()` is ``Model.SMALL``
+        value = value.value
     if value is None:
         return None
     try:
-        text = value if type(value) is str else _written(value)
+        text = _written(value)
     except Exception as error:
         warn_once(f"id.{what}", "%s could not be written as text and is left out", what, error=error)
         return None
@@ -62,8 +68,7 @@ def _written(value: object) -> str:
     kind = type(value)
     if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
         raise TypeError  # what Python writes then is the object's address: another "id" at every call
-    # `str.__str__`: a text that is also an Enum calls itself by its member's name.
-    return str.__str__(value) if isinstance(value, str) else str(value)
+    return str.__str__(value) if isinstance(value, str) else str(value)  # a subclass's may be anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False)

@@ -1,11 +1,10 @@
 """`Usage`: what one model call used, as read from whoever reported it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from math import isfinite
 from operator import index
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from botanu_core.log import warn_once
 
@@ -42,9 +41,8 @@ class Units(dict[str, int | Decimal]):
 NO_UNITS: Final = Units()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, init=False)
-class Usage:
-    """What a call used. `None` is unknown, which is not 0.
+class Usage(NamedTuple):
+    """What a call used. `None` is unknown, which is not 0. A tuple for the reason that `Cost` is one.
 
     Two counts are wholes and the others parts of them. `buckets` is the split in which no token stands twice.
 
@@ -77,37 +75,7 @@ class Usage:
     output_image_tokens: int | None = None
     units: Mapping[str, int | Decimal] = NO_UNITS
 
-    def __init__(
-        self,
-        *,
-        input_tokens: int | None = None,
-        output_tokens: int | None = None,
-        cache_read_tokens: int | None = None,
-        cache_write_tokens: int | None = None,
-        cache_write_1h_tokens: int | None = None,
-        reasoning_tokens: int | None = None,
-        input_audio_tokens: int | None = None,
-        cache_audio_read_tokens: int | None = None,
-        output_audio_tokens: int | None = None,
-        input_image_tokens: int | None = None,
-        output_image_tokens: int | None = None,
-        units: Mapping[str, int | Decimal] = NO_UNITS,
-    ) -> None:
-        # By hand, through the slots: one is made with every report, and the generated one takes nearly twice as long.
-        _put_input(self, input_tokens)
-        _put_output(self, output_tokens)
-        _put_cache_read(self, cache_read_tokens)
-        _put_cache_write(self, cache_write_tokens)
-        _put_cache_write_1h(self, cache_write_1h_tokens)
-        _put_reasoning(self, reasoning_tokens)
-        _put_input_audio(self, input_audio_tokens)
-        _put_cache_audio_read(self, cache_audio_read_tokens)
-        _put_output_audio(self, output_audio_tokens)
-        _put_input_image(self, input_image_tokens)
-        _put_output_image(self, output_image_tokens)
-        _put_units(self, units)
-
-    def count(self, kind: str) -> int | Decimal:
+    def amount(self, kind: str) -> int | Decimal:
         """How many of a kind, which is a field's or a unit's name; 0 where that is unknown."""
         if kind in _COUNTS:
             return getattr(self, kind) or 0
@@ -119,7 +87,7 @@ class Usage:
         """This usage with what a later report of the same call knows, as the pieces of a stream bring it."""
         known = {name: value for name in _COUNTS if (value := getattr(later, name)) is not None}
         units = {**self.units, **later.units}
-        return replace(self, **known, units=Units(units) if units else NO_UNITS)
+        return self._replace(**known, units=Units(units) if units else NO_UNITS)
 
     def buckets(self) -> dict[str, int]:
         """The disjoint split of what is known: every token in one bucket, none below 0.
@@ -164,7 +132,7 @@ class Usage:
         _enclose(counts, "input_tokens", "input_audio_tokens", "input_image_tokens")
         _enclose(counts, "output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens")
         if counts["input_tokens"] is not None:
-            excess = _input_parts(replace(self, **counts)) - counts["input_tokens"]
+            excess = _input_parts(self._replace(**counts)) - counts["input_tokens"]
             if excess > 0:
                 overlap = counts["cache_audio_read_tokens"] or 0
                 room = min(counts["cache_read_tokens"] or 0, counts["input_audio_tokens"] or 0) - overlap
@@ -173,7 +141,7 @@ class Usage:
                     counts["input_image_tokens"] = None
                 if excess > room + (self.input_image_tokens or 0):
                     counts["input_audio_tokens"] = counts["cache_audio_read_tokens"] = None
-        return replace(self, **counts)
+        return self._replace(**counts)
 
     def _exceeds(self) -> bool:
         """Whether some part is larger than its whole."""
@@ -190,21 +158,7 @@ class Usage:
         )
 
 
-(
-    _put_input,
-    _put_output,
-    _put_cache_read,
-    _put_cache_write,
-    _put_cache_write_1h,
-    _put_reasoning,
-    _put_input_audio,
-    _put_cache_audio_read,
-    _put_output_audio,
-    _put_input_image,
-    _put_output_image,
-    _put_units,
-) = (Usage.__dict__[field.name].__set__ for field in fields(Usage))
-_COUNTS: Final = frozenset(field.name for field in fields(Usage)) - {"units"}
+_COUNTS: Final = frozenset(Usage._fields) - {"units"}
 
 
 def _less(whole: int | None, parts: int) -> int | None:

@@ -19,7 +19,7 @@ from botanu_core.pricing.kinds import KINDS, join, parts_of
 __all__ = ["Rate", "Rates", "Tier", "line_of"]
 
 _SIDES: Final = ("input_tokens", "output_tokens")
-_COUNTED: Final = frozenset(Usage.__dataclass_fields__) - {"units"}
+_COUNTED: Final = frozenset(Usage._fields) - {"units"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,10 @@ class _Plan(NamedTuple):
     Prices are whole numbers of the smallest amount that occurs, so that a sum is integers until its end. What a kind
     is billed for is what its parts leave of it. That is linear, so it is worked out beforehand: `factors` are the
     prices of the whole counts, and `checks` name the wholes, each with the counts of its parts and their signs.
+    `sides` are the prices of input and output by themselves, where both have one: most calls have no more.
     """
 
+    sides: tuple[int, int] | None
     read: Any
     factors: tuple[int, ...]
     needed: tuple[int, ...]
@@ -140,6 +142,11 @@ class Rates:
             for above, larger in self._tiers:
                 if size > above:
                     plan = larger
+        if (sides := plan.sides) is not None:
+            inputs, outputs, *others = usage
+            if inputs is not None and outputs is not None and not any(others):
+                total = plan.per_request + inputs * sides[0] + outputs * sides[1]
+                return Cost(EXACT.scaleb(total, plan.exponent), self.source, self.price_id, self, usage)
         counts = plan.read(usage)
         total = plan.per_request
         for count, factor in zip(counts, plan.factors, strict=False):
@@ -180,7 +187,7 @@ class Rates:
         """How many of each kind that has a rate, less what its parts have taken."""
         leaves: dict[str, int | Decimal] = {}
         for kind, parts in self._parts.items():
-            count = usage.units.get(kind, 1) if kind == "requests" else usage.count(kind)
+            count = usage.units.get(kind, 1) if kind == "requests" else usage.amount(kind)
             leaves[kind] = count - sum(leaves[part] for part in parts)
             if leaves[kind] < 0:
                 raise UnknownUsage(f"{self.price_id}: parts of the usage exceed the whole")
@@ -200,11 +207,11 @@ class Rates:
         is_known = bool(self._needed or not self._measures) and all(
             getattr(usage, side) is not None for side in self._needed
         )
-        if not is_known and not any(usage.count(kind) for kind in self._measures):
+        if not is_known and not any(usage.amount(kind) for kind in self._measures):
             raise UnknownUsage(f"{self.price_id}: how much was used of what this model is billed by is not known")
         leaves = self._leaves(usage) if self._bare else {}
         for side in self._bare:
-            if sum(count for kind, count in leaves.items() if KINDS[kind].side == side) != usage.count(side):
+            if sum(count for kind, count in leaves.items() if KINDS[kind].side == side) != usage.amount(side):
                 raise UnpricedUsage(f"{self.price_id} has no rate for {side.replace('_', ' ')}")
         for kind, count in usage.units.items():
             if count and kind != "requests" and not self._is_priced(kind):
@@ -250,6 +257,7 @@ def _plan(rates: tuple[Rate, ...], size: int, needed: tuple[str, ...]) -> _Plan:
         if len(rest) > 1
     )
     return _Plan(
+        sides=(whole["input_tokens"], whole["output_tokens"]) if set(_SIDES) <= whole.keys() else None,
         # With one name only, attrgetter gives no tuple; `zip` stops at the last factor.
         read=attrgetter(*kinds, *_SIDES),
         factors=factors,

@@ -60,7 +60,7 @@ def units_of(draw: st.DrawFn, rates: Rates) -> Units:
 
 def theirs(usage: Usage) -> genai_prices.Usage:
     """The same in the library's words. It wants to hear of every kind of token, of which there were none too."""
-    named = {THEIR_NAME.get(kind, kind): usage.count(kind) for kind in KINDS if kind.endswith("_tokens")}
+    named = {THEIR_NAME.get(kind, kind): usage.amount(kind) for kind in KINDS if kind.endswith("_tokens")}
     return genai_prices.Usage(**{**named, **usage.units})
 
 
@@ -98,7 +98,7 @@ def test_any_usage_of_any_model_costs_what_the_library_says(data: st.DataObject,
     except UnpricedUsage:
         # What has no rate: the library takes it for free.
         bare = [side for side in ("input_tokens", "output_tokens") if side not in {rate.kind for rate in rates.rates}]
-        assert any(usage.count(side) for side in bare) or rates._measures
+        assert any(usage.amount(side) for side in bare) or rates._measures
         return
     expected = row.calc_price(
         theirs(usage), provider, genai_request_timestamp=moment, price_context=context
@@ -111,7 +111,7 @@ def test_any_usage_of_any_model_costs_what_the_library_says(data: st.DataObject,
 
 
 def with_units(usage: Usage, units: Units) -> Usage:
-    return Usage(**{name: getattr(usage, name) for name in Usage.__dataclass_fields__ if name != "units"}, units=units)
+    return Usage(**{name: getattr(usage, name) for name in Usage._fields if name != "units"}, units=units)
 
 
 @pytest.mark.parametrize("size", [1_000, 32_001, 100_000, 128_001, 199_999, 200_000, 200_001, 272_001, 600_000])
