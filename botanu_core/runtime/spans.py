@@ -67,18 +67,23 @@ def add_event(span: Span, name: str) -> None:
         guard.failed("span event", error)
 
 
-def set_attributes(span: Any, attributes: Mapping[str, Any]) -> None:
+def set_attributes(span: Any, attributes: Mapping[str, Any], *, is_known: bool = False) -> None:
     """Set attributes on `span`, while it is open.
 
     On a span of the SDK they are written as it would, but for what it looks for in every value and what cannot be
     there, which takes as long as the rest of a span. Where it might find something, or keeps them elsewhere, it does.
+
+    Args:
+        span: The span.
+        attributes: What is to be set.
+        is_known: As `fitting_in` takes it.
     """
     try:
         # A span of the run that has ended meanwhile would log a warning for something that is nobody's mistake.
         if not span.is_recording():
             return
         known = kept_by(span) if type(span).__module__ == _SDK else None
-        fitting = fitting_in(span._attributes, attributes) if known is not None else None
+        fitting = fitting_in(span._attributes, attributes, is_known=is_known) if known is not None else None
         if known is None or fitting is None:
             span.set_attributes(attributes)
             return
@@ -106,15 +111,18 @@ _PLAIN: Final = frozenset((str, int, float, bool))
 _ROWS: Final = (list, tuple)
 
 
-def fitting_in(kept: Any, attributes: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def fitting_in(kept: Any, attributes: Mapping[str, Any], *, is_known: bool = False) -> Mapping[str, Any] | None:
     """`attributes` as the SDK would keep them; `None` where it is to see to it.
 
     Args:
         kept: What the SDK keeps attributes in, which knows its limits.
         attributes: What is to be added.
+        is_known: Whether each is known to be text, a number or a boolean, or a tuple of them.
     """
     if kept.max_value_len is not None or (kept.maxlen is not None and len(kept._dict) + len(attributes) > kept.maxlen):
         return None
+    if is_known:
+        return attributes
     fitting: Any = attributes
     for key, value in attributes.items():
         if type(value) in _PLAIN:

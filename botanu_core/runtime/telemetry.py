@@ -61,7 +61,7 @@ class _Found:
     meter_provider: metrics.MeterProvider | None = None  # set by `use`
     global_instruments: Instruments | None = None  # on the application's meter provider
     logger_provider: _logs.LoggerProvider | None = None  # set by enable()
-    put_event: "PutEvent | None" = None  # set by enable()
+    put_event: "EmitEvent | None" = None  # set by enable()
     make_span: "MakeSpan | None" = None  # set by enable()
     make_record: "MakeRecord | None" = None  # set by enable()
     event_provider: _logs.LoggerProvider | None = None
@@ -78,7 +78,7 @@ def use(
     instruments: Instruments | None = None,
     meter_provider: metrics.MeterProvider | None = None,
     logger_provider: _logs.LoggerProvider | None = None,
-    put_event: "PutEvent | None" = None,
+    put_event: "EmitEvent | None" = None,
     make_span: "MakeSpan | None" = None,
     make_record: "MakeRecord | None" = None,
 ) -> None:
@@ -173,6 +173,7 @@ def start_span(
     attributes: Mapping[str, Any],
     context: Context | None = None,
     maker: Tracer | None = None,
+    is_known: bool = False,
 ) -> Span:
     """Start a span; where the SDK or somebody's processor fails, one that records nothing and has its parent's ids.
 
@@ -182,10 +183,11 @@ def start_span(
         attributes: What it is born with.
         context: What it is in; what is current without it.
         maker: Whose it is; our own tracer's without it.
+        is_known: Whether each attribute is known to be text, a number or a boolean, or a tuple of them.
     """
     try:
         by, make = maker or tracer(), _found.make_span
-        if make is not None and (span := make(by, name, kind, attributes, context)) is not None:
+        if make is not None and (span := make(by, name, kind, attributes, context, is_known)) is not None:
             return span
         return by.start_span(name, context, kind, attributes, record_exception=False, set_status_on_exception=False)
     except Exception as error:
@@ -201,11 +203,10 @@ def end_span(span: Span) -> None:
         guard.failed("span end", error)
 
 
-MakeSpan = Callable[[Tracer, str, SpanKind, Mapping[str, Any], Context | None], Span | None]
+MakeSpan = Callable[[Tracer, str, SpanKind, Mapping[str, Any], Context | None, bool], Span | None]
 MakeRecord = Callable[[_logs.Logger, _logs.LogRecord], _logs.LogRecord]
-PutEvent = Callable[[str, int, Callable[[], Mapping[str, Any]], SpanContext], None]
 EmitEvent = Callable[[str, Callable[[], Mapping[str, Any]], SpanContext], None]
-"""Takes an event's name, what tells its attributes, and the span that it belongs to."""
+"""Takes an event's name, what tells its attributes, and the span that it belongs to. Never raises."""
 
 
 def event_emitter() -> EmitEvent | None:
@@ -214,7 +215,7 @@ def event_emitter() -> EmitEvent | None:
     `None` where nobody would take them.
     """
     if _found.put_event is not None:
-        return _put
+        return _found.put_event
     ours = _found.logger_provider
     if ours is None and getattr(_LOGS, "_LOGGER_PROVIDER", _UNKNOWN) is None:
         return None
@@ -224,15 +225,6 @@ def event_emitter() -> EmitEvent | None:
         silent = isinstance(provider, _logs.NoOpLoggerProvider) or type(provider).__name__ == "ProxyLoggerProvider"
         _found.event_logger = None if silent else provider.get_logger(SCOPE, __version__, SCHEMA)
     return _emit if _found.event_logger is not None else None
-
-
-def _put(name: str, attributes: Callable[[], Mapping[str, Any]], span_context: SpanContext) -> None:
-    try:
-        put = _found.put_event
-        if put is not None:
-            put(name, time.time_ns(), attributes, span_context)
-    except Exception as error:
-        guard.failed("event", error)
 
 
 def _emit(name: str, attributes: Callable[[], Mapping[str, Any]], span_context: SpanContext) -> None:

@@ -38,6 +38,7 @@ __all__ = ["lighten", "make_record", "make_span"]
 
 _UNSET: Final = Status(StatusCode.UNSET)
 _SAMPLED, _RANDOM = 1, 2
+_EXPORTED, _DROPPED = Decision.RECORD_AND_SAMPLE, Decision.DROP  # a member is looked for each time it is named
 _FLAGS: Final = tuple(TraceFlags(flags) for flags in range(4))
 _start_span: Final = Tracer.start_span  # who puts his own in its place wants to hear of every span
 
@@ -45,7 +46,12 @@ _Blank = Callable[[Any, str, SpanKind, SpanContext, SpanContext | None, Callable
 
 
 def make_span(
-    tracer: Any, name: str, kind: SpanKind, attributes: Mapping[str, Any], context: Context | None
+    tracer: Any,
+    name: str,
+    kind: SpanKind,
+    attributes: Mapping[str, Any],
+    context: Context | None,
+    is_known: bool = False,
 ) -> Span | None:
     """Start a span, asking a tracer's sampler, id generator and processors as that would itself.
 
@@ -55,6 +61,7 @@ def make_span(
         kind: Its kind.
         attributes: What it is born with.
         context: What it is in; `None` for what is current.
+        is_known: Whether each attribute is known to be text, a number or a boolean, or a tuple of them.
 
     Returns:
         The span; `None` where its tracer is to make it: one that is not the SDK's own, or is patched or switched off,
@@ -77,24 +84,24 @@ def make_span(
     else:
         parent, trace_id, random = None, ids.generate_trace_id(), _RANDOM if ids.is_trace_id_random() else 0
     if given is not None:
-        decision = Decision.RECORD_AND_SAMPLE
+        decision = _EXPORTED
     else:
         answer: Any = sampler.should_sample(context, trace_id, name, kind, attributes, ())
         decision, given, state = answer.decision, answer.attributes, answer.trace_state
-    flags = _FLAGS[(_SAMPLED if decision is Decision.RECORD_AND_SAMPLE else 0) | random]
+    flags = _FLAGS[(_SAMPLED if decision is _EXPORTED else 0) | random]
     span_context = SpanContext(trace_id, ids.generate_span_id(), False, flags, state)
     when_ended = tracer._tracer_metrics.start_span(parent, decision)
-    if decision is Decision.DROP:
+    if decision is _DROPPED:
         return NonRecordingSpan(span_context)
     span = blank(tracer, name, kind, span_context, parent, when_ended)
     if given:
-        _fill(span, dict(given))
+        _fill(span, dict(given), is_known and given is attributes)
     tracer.span_processor.on_start(span, parent_context=context)
     return span  # type: ignore[no-any-return]  # of the SDK's own class
 
 
-def _fill(span: Any, given: dict[str, Any]) -> None:
-    fitting = fitting_in(span._attributes, given)
+def _fill(span: Any, given: dict[str, Any], is_known: bool) -> None:
+    fitting = fitting_in(span._attributes, given, is_known=is_known)
     if type(fitting) is dict:
         span._attributes._dict = fitting
     else:
@@ -113,9 +120,9 @@ def lighten(span: ReadableSpan) -> None:
 
 
 def _lightened(items: Any) -> Any:
-    if getattr(items, "dropped", 0):  # how many, only the SDK's own list can say
-        return items
-    return tuple(items) if items else ()
+    held = getattr(items, "_dq", None)
+    # How many were dropped, only the SDK's own list can say.
+    return items if held is None or items.dropped else tuple(held)
 
 
 @cache
@@ -128,17 +135,6 @@ def _blank() -> _Blank | None:
         kind, attributes, items = type(theirs), type(theirs._attributes), type(theirs._events)
         new, Lock = object.__new__, threading.Lock
 
-        def kept_within(limits: Any) -> Any:
-            kept = new(attributes)
-            kept._dict, kept.dropped, kept._immutable, kept._lock = {}, 0, False, Lock()
-            kept.maxlen, kept.max_value_len = limits.max_span_attributes, limits.max_span_attribute_length
-            return kept
-
-        def at_most(many: int | None) -> Any:
-            held = new(items)
-            held.dropped, held._dq, held._lock = 0, deque(maxlen=many), Lock()
-            return held
-
         def blank(
             tracer: Any,
             name: str,
@@ -148,7 +144,11 @@ def _blank() -> _Blank | None:
             when_ended: Callable[[], None],
         ) -> Any:
             limits = tracer._span_limits
-            span = new(kind)
+            kept, events, links, span = new(attributes), new(items), new(items), new(kind)
+            kept._dict, kept.dropped, kept._immutable, kept._lock = {}, 0, False, Lock()
+            kept.maxlen, kept.max_value_len = limits.max_span_attributes, limits.max_span_attribute_length
+            events.dropped, events._dq, events._lock = 0, deque(maxlen=limits.max_events), Lock()
+            links.dropped, links._dq, links._lock = 0, deque(maxlen=limits.max_links), Lock()
             span.__dict__ = {
                 "_name": name,
                 "_context": span_context,
@@ -158,9 +158,9 @@ def _blank() -> _Blank | None:
                 "_parent": parent,
                 "_start_time": time.time_ns(),
                 "_end_time": None,
-                "_attributes": kept_within(limits),
-                "_events": at_most(limits.max_events),
-                "_links": at_most(limits.max_links),
+                "_attributes": kept,
+                "_events": events,
+                "_links": links,
                 "_resource": tracer.resource,
                 "_status": _UNSET,
                 "_sampler": tracer.sampler,

@@ -5,7 +5,8 @@ from typing import Any, Final, Self
 from opentelemetry.trace import SpanKind
 
 from botanu_core import semconv as sc
-from botanu_core.tracking.tracker import Tracker, plain
+from botanu_core.model.run import clean
+from botanu_core.tracking.tracker import Tracker
 
 __all__ = [
     "DBTracker", "MessagingTracker", "StorageTracker",
@@ -54,7 +55,7 @@ class DBTracker(Tracker):
 
     def set_table(self, table_name: str, schema: str | None = None) -> Self:
         """Name the table; the span is called ``{operation} {table}`` from then on."""
-        table, within = plain(table_name, "table_name"), plain(schema, "schema")
+        table, within = clean(table_name, "table_name"), clean(schema, "schema")
         if table is not None:
             name = self._late[sc.DB_COLLECTION_NAME] = f"{within}.{table}" if within is not None else table
             self._rename(f"{self._attributes[sc.DB_OPERATION_NAME]} {name}")
@@ -91,7 +92,7 @@ class StorageTracker(Tracker):
 
     def set_bucket(self, bucket: str) -> Self:
         """Name the bucket; the span is called ``{operation} {bucket}`` from then on."""
-        name = plain(bucket, "bucket")
+        name = clean(bucket, "bucket")
         if name is not None:
             self._late[sc.STORAGE_BUCKET] = name
             self._rename(f"{self._attributes[sc.STORAGE_OPERATION]} {name}")
@@ -129,7 +130,7 @@ def track_db_operation(system: str, operation: str, database: str | None = None,
         database: Name of the database.
         kwargs: Further attributes, as `add_metadata` takes them.
     """
-    kind, verb, name = _word(system, "system"), _word(operation, "operation"), plain(database, "database")
+    kind, verb, name = _word(system, "system"), _word(operation, "operation"), clean(database, "database")
     attributes: dict[str, Any] = {
         sc.DB_SYSTEM_NAME: kind,
         sc.DB_SYSTEM: kind,
@@ -178,4 +179,4 @@ _CONSUMING: Final = frozenset({"consume", "receive", "process", "poll", "pull", 
 
 
 def _word(value: object, what: str) -> str:
-    return plain(value, what) or "unknown"
+    return clean(value, what) or "unknown"

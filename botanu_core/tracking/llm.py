@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, Self
 
 from opentelemetry.context import Context
@@ -13,6 +14,7 @@ from botanu_core.ledger.call import Call
 from botanu_core.ledger.sighting import UNKNOWN_USAGE, Sighting
 from botanu_core.log import warn_once
 from botanu_core.model.report import Reported, tier_context
+from botanu_core.model.run import clean
 from botanu_core.model.usage import Usage, count_of, usage_of
 from botanu_core.model.vocabulary import ModelOperation, provider_name
 from botanu_core.pricing import UnpricedModel
@@ -20,7 +22,7 @@ from botanu_core.privacy.content import safe_text
 from botanu_core.runtime import billing, guard, telemetry
 from botanu_core.runtime.current import span_in
 from botanu_core.tracking.capture import may_capture
-from botanu_core.tracking.tracker import MAX_INT, Tracker, items_of, plain
+from botanu_core.tracking.tracker import MAX_INT, Tracker, items_of
 
 __all__ = ["LLMTracker", "track_llm_call"]
 
@@ -36,6 +38,16 @@ _AS_REPORTED: Final = {
 }
 
 
+@lru_cache(maxsize=512)
+def _asked(provider: str, model: str | None, operation: str, semconv: str) -> tuple[str, str, Mapping[str, Any]]:
+    """Of a call its provider's name, its span's, and what the span is born with: the same for thousands."""
+    name = provider_name(provider, semconv)
+    attributes = {sc.GEN_AI_OPERATION: operation, sc.GEN_AI_PROVIDER: name, sc.VENDOR: name}
+    if model is None:
+        return name, operation, attributes
+    return name, f"{operation} {model}", {**attributes, sc.GEN_AI_REQUEST_MODEL: model}
+
+
 class LLMTracker(Tracker):
     """One model call, made by `track_llm_call`; `provider` serves it, `usage` is what is known of it so far."""
 
@@ -47,7 +59,7 @@ class LLMTracker(Tracker):
     def __init__(
         self, provider: str, model: str | None, operation: str, client_request_id: str | None, metadata: dict[str, Any]
     ) -> None:
-        self.provider = provider_name(provider, settings.current().semconv)
+        self.provider, name, attributes = _asked(provider, model, operation, settings.current().semconv)
         self._model, self._operation = model, operation
         self._capturing: bool | None = None
         self._call: Call | None = None
@@ -57,18 +69,9 @@ class LLMTracker(Tracker):
         self._is_cut: bool | None = None
         self._is_unpriced = False
         self.usage = UNKNOWN_USAGE
-        attributes: dict[str, Any] = {
-            sc.GEN_AI_OPERATION: operation,
-            sc.GEN_AI_PROVIDER: self.provider,
-            sc.VENDOR: self.provider,
-        }
-        if model is not None:
-            attributes[sc.GEN_AI_REQUEST_MODEL] = model
         if client_request_id is not None:
-            attributes[sc.VENDOR_CLIENT_REQUEST_ID] = client_request_id
-        super().__init__(
-            f"{operation} {model}" if model is not None else operation, SpanKind.CLIENT, attributes, metadata
-        )
+            attributes = {**attributes, sc.VENDOR_CLIENT_REQUEST_ID: client_request_id}
+        super().__init__(name, SpanKind.CLIENT, attributes, metadata)
 
     def set_tokens(
         self,
@@ -161,7 +164,7 @@ class LLMTracker(Tracker):
     ) -> Self:
         """Record ids for reconciling with the invoice: the provider's (`vendor_request_id` is the same), your own."""
         theirs = provider_request_id if provider_request_id is not None else vendor_request_id
-        if (text := plain(theirs, sc.GEN_AI_RESPONSE_ID)) is not None:
+        if (text := clean(theirs, sc.GEN_AI_RESPONSE_ID)) is not None:
             self._late[sc.GEN_AI_RESPONSE_ID] = self._late[sc.VENDOR_REQUEST_ID] = text
         if client_request_id is not None:
             self._text(sc.VENDOR_CLIENT_REQUEST_ID, client_request_id)
@@ -174,14 +177,14 @@ class LLMTracker(Tracker):
 
     def set_service_tier(self, tier: str) -> Self:
         """Record the tier that the answer was served in, where it has a price of its own: ``flex``, ``batch`` …"""
-        if (name := plain(tier, "service_tier")) is not None:
+        if (name := clean(tier, "service_tier")) is not None:
             self._response = self._response._replace(context=tier_context(name))
         return self
 
     def set_finish_reason(self, reason: str | Sequence[str]) -> Self:
         """Record why the answer stopped: ``stop``, ``length``, ``content_filter`` …; one, or one a choice."""
-        reasons = [reason] if isinstance(reason, str) else items_of(reason) or []
-        kept = tuple(text for item in reasons if (text := plain(item, "finish_reason")) is not None)
+        reasons = [reason] if isinstance(reason, str) else items_of(reason) or ()
+        kept = tuple([text for item in reasons if (text := clean(item, "finish_reason")) is not None])
         if kept:
             self._late[sc.GEN_AI_FINISH_REASONS] = kept
         return self
@@ -225,7 +228,7 @@ class LLMTracker(Tracker):
                 warn_once("params.invalid", "a request parameter was not a number; it is left out")
         given = [stop_sequences] if isinstance(stop_sequences, str) else items_of(stop_sequences)
         if given is not None and (
-            kept := [safe_text(item, _MAX_STOP_CHARS) for item in given if isinstance(item, str)]
+            kept := tuple(safe_text(item, _MAX_STOP_CHARS) for item in given if isinstance(item, str))
         ):
             self._late[sc.GEN_AI_STOP_SEQUENCES] = kept
         return self
@@ -385,9 +388,9 @@ def track_llm_call(
         kwargs: Further attributes, as `add_metadata` takes them.
     """
     return LLMTracker(
-        plain(provider, "provider") or plain(vendor, "provider") or "unknown",
-        plain(model, "model"),
-        plain(operation, "operation") or ModelOperation.CHAT,
-        plain(client_request_id, "client_request_id") if client_request_id is not None else None,
+        clean(provider, "provider") or clean(vendor, "provider") or "unknown",
+        clean(model, "model"),
+        clean(operation, "operation") or ModelOperation.CHAT,
+        clean(client_request_id, "client_request_id") if client_request_id is not None else None,
         kwargs,
     )

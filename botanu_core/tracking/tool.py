@@ -6,8 +6,9 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from botanu_core import semconv as sc
 from botanu_core import settings
+from botanu_core.model.run import clean
 from botanu_core.model.vocabulary import ModelOperation, provider_name
-from botanu_core.tracking.tracker import Tracker, plain
+from botanu_core.tracking.tracker import Tracker
 
 __all__ = ["ToolTracker", "track_tool_call"]
 
@@ -72,13 +73,13 @@ def track_tool_call(
         vendor: Another name for `provider`.
         kwargs: Further attributes, as `add_metadata` takes them.
     """
-    name = plain(tool_name, "tool_name") or "unknown"
+    name = clean(tool_name, "tool_name") or "unknown"
     attributes: dict[str, Any] = {
         sc.GEN_AI_OPERATION: ModelOperation.EXECUTE_TOOL,
         sc.GEN_AI_TOOL_NAME: name,
     }
-    if (call_id := plain(tool_call_id, "tool_call_id")) is not None:
+    if (call_id := clean(tool_call_id, "tool_call_id")) is not None:
         attributes[sc.GEN_AI_TOOL_CALL_ID] = call_id
-    if (theirs := plain(provider, "provider") or plain(vendor, "provider")) is not None:
+    if (theirs := clean(provider, "provider") or clean(vendor, "provider")) is not None:
         attributes[sc.GEN_AI_PROVIDER] = attributes[sc.VENDOR] = provider_name(theirs, settings.current().semconv)
     return ToolTracker(f"execute_tool {name}", SpanKind.INTERNAL, attributes, kwargs)

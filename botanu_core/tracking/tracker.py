@@ -22,7 +22,7 @@ from botanu_core.runtime.context import SPAN_KEY, RunContext, current_run, recor
 from botanu_core.runtime.current import current_step
 from botanu_core.runtime.spans import set_attributes
 
-__all__ = ["MAX_INT", "Tracker", "items_of", "plain"]
+__all__ = ["MAX_INT", "Tracker", "items_of"]
 
 MAX_INT: Final = 2**63 - 1
 """The largest whole number that OTLP can carry."""
@@ -46,13 +46,13 @@ class Tracker:
                  "_previous", "_run", "_started_ns", "_step", "_token", "span")  # fmt: skip
 
     def __init__(
-        self, name: str, kind: SpanKind, attributes: dict[str, Any], metadata: Mapping[str, Any] = _NO_METADATA
+        self, name: str, kind: SpanKind, attributes: Mapping[str, Any], metadata: Mapping[str, Any] = _NO_METADATA
     ) -> None:
         self._name, self._kind, self._attributes = name, kind, attributes
         self._late: dict[str, Any] = {}
         self._metadata_left = _MAX_METADATA
         if metadata:
-            attributes.update(self._metadata(metadata))
+            self._attributes = {**attributes, **self._metadata(metadata)}
         self._run: RunContext | None = None
         self._step: str | None = None
         self._error: BaseException | None = None
@@ -83,7 +83,7 @@ class Tracker:
             around = run.attributes if step is None else {**run.attributes, sc.STEP: step}
             attributes = {**around, **self._attributes}
         self._started_ns = time.perf_counter_ns()
-        self.span = telemetry.start_span(self._name, self._kind, attributes, context)
+        self.span = telemetry.start_span(self._name, self._kind, attributes, context, is_known=True)
         self._begin(context)
         return self
 
@@ -103,7 +103,7 @@ class Tracker:
         except Exception as failure:
             guard.failed("tracker end", failure)
         if self._late:  # apart from the above: a meter that fails must not cost the span its attributes
-            set_attributes(self.span, self._late)
+            set_attributes(self.span, self._late, is_known=True)
         telemetry.end_span(self.span)
 
     def _begin(self, context: Context) -> None:
@@ -238,7 +238,7 @@ class Tracker:
             self.span.update_name(name)
 
     def _text(self, key: str, value: object) -> None:
-        text = plain(value, key)
+        text = clean(value, key)
         if text is not None:
             self._late[key] = text
 
@@ -252,11 +252,6 @@ class Tracker:
         count = count_of(value, MAX_AMOUNT)
         if count is not None:
             self._late[key] = count
-
-
-def plain(value: object, what: str) -> str | None:
-    """`clean`, with a member of an enumeration written by its value: its `str()` is ``Model.SMALL``."""
-    return clean(value.value if type(value) is not str and isinstance(value, Enum) else value, what)
 
 
 def items_of(values: object) -> list[Any] | None:
@@ -291,7 +286,7 @@ def _attribute_value(value: Any) -> Any:
     given = items_of(value)
     if given is None or any(isinstance(item, list | tuple) for item in given):
         return None
-    items = [_attribute_value(item) for item in given]
+    items = tuple(_attribute_value(item) for item in given)
     return items if None not in items and len({type(item) for item in items}) <= 1 else None
 
 

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 import pytest
 from opentelemetry.trace import SpanKind
@@ -130,3 +130,15 @@ def test_names_with_spaces_and_letters_of_all_kinds(one):
     with botanu.event("Kundenbetreuung für 顧客 🙂"):
         pass
     assert one("botanu.run/Kundenbetreuung für 顧客 🙂").attributes["botanu.workflow"] == "Kundenbetreuung für 顧客 🙂"
+
+
+class Plan(Enum):
+    """No text; its `str()` is ``Plan.TEAM``."""
+
+    TEAM = "team"
+
+
+def test_a_member_of_an_enumeration_is_written_as_its_value_is():
+    with botanu.event("W") as run:
+        botanu.set_business_context(customer_id=Plan.TEAM)
+    assert run.customer_id == "team"

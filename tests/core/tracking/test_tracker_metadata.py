@@ -2,10 +2,18 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 
 import botanu
 from botanu.tracking.data import track_db_operation, track_messaging_operation, track_storage_operation
@@ -21,6 +29,21 @@ TRACKERS: dict[str, Callable[..., Any]] = {
     "messaging": lambda **words: track_messaging_operation("sqs", "publish", "orders", **words),
 }
 every_tracker = pytest.mark.parametrize("track", TRACKERS.values(), ids=TRACKERS)
+
+
+any_value = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.binary(max_size=5)
+    | st.sampled_from([Decimal(1), object(), SpanKind.CLIENT, {1}]),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.tuples(inner) | st.dictionaries(st.text(max_size=3), inner, max_size=2)
+    ),
+    max_leaves=6,
+)
 
 
 class Refusing(Sequence[int]):
@@ -175,3 +198,23 @@ def test_any_word_may_be_a_name(track, only: Only):
     with track() as tracker:
         tracker.add_metadata(self=1, name=2, metadata=3, value=4)
     assert [only().attributes[f"botanu.{name}"] for name in ("self", "name", "metadata", "value")] == [1, 2, 3, 4]
+
+
+@given(at_birth=any_value, later=any_value, stops=any_value, heat=any_value, reason=any_value)
+def test_whatever_is_said_a_span_holds_what_can_be_sent(at_birth, later, stops, heat, reason):
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer_provider, trace._TRACER_PROVIDER = trace._TRACER_PROVIDER, provider
+    try:
+        with track_llm_call("openai", "m", at_birth=at_birth) as tracker:
+            tracker.add_metadata(later=later).set_finish_reason(reason).set_request_id(reason)
+            tracker.set_request_params(temperature=heat, stop_sequences=stops)
+    finally:
+        trace._TRACER_PROVIDER = tracer_provider
+    [span] = exporter.get_finished_spans()
+    for value in span.attributes.values():
+        assert isinstance(value, (str, bool, int, float)) or (
+            type(value) is tuple and len({type(item) for item in value}) <= 1
+        )
+    assert encode_spans([span]).SerializeToString()
