@@ -198,13 +198,16 @@ class CountedBatch(BatchSpanProcessor):
         self._timeout_s = config.shutdown_timeout_s
         self._limit = config.max_queue_size
         self._queued = _queue_of(self)
+        self._emit: Callable[[ReadableSpan], None] = getattr(_batch_of(self), "emit", super().on_end)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue a span; a full queue pushes its oldest out, which is counted."""
+        if not (span.context and span.context.trace_flags.sampled):
+            return
         if len(self._queued) < self._limit:
-            super().on_end(span)
-        elif span.context and span.context.trace_flags.sampled:
-            _push_out(self.outlet, super().on_end, span)
+            self._emit(span)
+        else:
+            _push_out(self.outlet, self._emit, span)
 
     def force_flush(self, timeout_millis: int | None = None) -> bool:
         """Send what is queued; the SDK's waits for as long as the collector likes."""
@@ -233,27 +236,27 @@ class CountedEvents(BatchLogRecordProcessor):
         self.outlet = outlet
         self._queued = _queue_of(self)
         self._crowded = self._limit // _CROWDED_SHARE
-        batch = getattr(self, "_batch_processor", None)
-        self._emit: Callable[[Any], None] | None = getattr(batch, "emit", None)
+        self._emit: Callable[[Any], None] | None = getattr(_batch_of(self), "emit", None)
 
     @property
-    def put(self) -> Callable[[str, int, Callable[[], Mapping[str, Any]], SpanContext], None] | None:
+    def put(self) -> Callable[[str, Callable[[], Mapping[str, Any]], SpanContext], None] | None:
         """Queues an event without the SDK's log record around it; `None` where this SDK has no such way."""
         return self._put if self._emit is not None else None
 
-    def _put(
-        self, name: str, time_ns: int, attributes: Callable[[], Mapping[str, Any]], span_context: SpanContext
-    ) -> None:
-        event, emit = Event(name, time_ns, attributes, span_context), self._emit
-        if emit is None:
-            return
-        waiting = len(self._queued)
-        if waiting < self._limit:
-            emit(event)
-            if waiting > self._crowded and not self.outlet.is_away:
-                time.sleep(0)  # lets the thread run that sends: among many that compute its turn comes too seldom
-        else:
-            _push_out(self.outlet, emit, event)
+    def _put(self, name: str, attributes: Callable[[], Mapping[str, Any]], span_context: SpanContext) -> None:
+        try:
+            event, emit = Event(name, time.time_ns(), attributes, span_context), self._emit
+            if emit is None:
+                return
+            waiting = len(self._queued)
+            if waiting < self._limit:
+                emit(event)
+                if waiting > self._crowded and not self.outlet.is_away:
+                    time.sleep(0)  # lets the thread run that sends: among many that compute its turn comes too seldom
+            else:
+                _push_out(self.outlet, emit, event)
+        except Exception as error:
+            guard.failed("event", error)
 
     def force_flush(self, timeout_millis: int = 5000) -> bool:
         """Send what is queued; the SDK's waits for as long as the collector likes."""
@@ -279,8 +282,13 @@ def _batching(config: BotanuConfig) -> dict[str, Any]:
     }
 
 
+def _batch_of(processor: Any) -> Any:
+    """What does the SDK's batching; `None` where this SDK keeps it elsewhere."""
+    return getattr(processor, "_batch_processor", None)
+
+
 def _queue_of(processor: Any) -> Sized:
-    queue: Sized = getattr(getattr(processor, "_batch_processor", None), "_queue", ())
+    queue: Sized = getattr(_batch_of(processor), "_queue", ())
     return queue
 
 
