@@ -9,7 +9,7 @@ from botanu_core.ledger.call import Call
 from botanu_core.log import warn_once
 from botanu_core.model.reported import Reported, Reporter, read_reported, reporter_of
 from botanu_core.model.vocabulary import provider_at
-from botanu_core.runtime.billing import called_from
+from botanu_core.runtime.calling import called_from, calling
 from botanu_core.runtime.context import RunContext
 from botanu_core.runtime.current import composed, current_run, current_step, under
 from botanu_core.runtime.guard import failed
@@ -39,6 +39,7 @@ __all__ = [
     "ToolTracker",
     "Tracker",
     "called_from",
+    "calling",
     "composed",
     "current_run",
     "current_step",

@@ -12,7 +12,7 @@ from uuid import UUID
 from langchain_core.callbacks import manager as _managers
 from opentelemetry.context import Context
 
-from botanu_core.callbacks import Call, LLMTracker, RunContext, Tracker, called_from, failed, read_reported
+from botanu_core.callbacks import Call, LLMTracker, RunContext, Tracker, called_from, calling, failed, read_reported
 
 __all__ = ["Open", "OpenCalls", "enter", "leave_batch", "manager_of", "note_manager"]
 
@@ -90,7 +90,7 @@ class Inside:
     __slots__ = ("_opened", "batch", "outer")
 
     def __init__(self, opened: Open, batch: int) -> None:
-        before = _inside.get()
+        before = _innermost()
         if before is not None and (before() is None or (batch and before.batch == batch)):
             before = before.outer  # nothing to go back to; chains of what has ended must not grow
         self._opened = weakref.ref(opened)
@@ -106,25 +106,21 @@ class Inside:
         return call if call is not None and call.is_open else None
 
 
-_inside: Final[ContextVar[Inside | None]] = ContextVar("botanu_langchain_inside", default=None)
-
-
 def enter(opened: Open, batch: int) -> None:
     """Say that what is called from here on is inside `opened`."""
-    inside = Inside(opened, batch)
-    _inside.set(inside)
-    called_from(inside)
+    called_from(Inside(opened, batch))
 
 
 def leave_batch(batch: int) -> None:
     """Say that the next prompt of a call begins: it is beside the one before, and not inside it."""
-    before = _inside.get()
+    before = _innermost()
     if before is not None and before.batch == batch:
-        called_from(before.outer or _nothing)
+        called_from(before.outer)
 
 
-def _nothing() -> None:
-    return None
+def _innermost() -> Inside | None:
+    around = calling()
+    return around if isinstance(around, Inside) else None
 
 
 class OpenCalls:

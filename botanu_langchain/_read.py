@@ -79,8 +79,8 @@ class Answer(NamedTuple):
             tracker.set_request_id(self.response_id)
         if self.model is not None:
             tracker.set_response_model(self.model)
-        if self.finish_reasons:
-            tracker.set_finish_reason(self.finish_reasons)
+        if reasons := self.finish_reasons:
+            tracker.set_finish_reason(reasons if len(reasons) > 1 else reasons[0])
         if self.raw.get("total_cost") == 0:  # LangChain's mark of an answer from its cache
             tracker.set_cache_hit()
 

@@ -4,9 +4,7 @@ Trackers come by here, and so do the spans of other people's instrumentations, w
 """
 
 import time
-import weakref
-from collections.abc import Callable, Mapping
-from contextvars import ContextVar
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -21,11 +19,12 @@ from botanu_core.ledger.run_ledger import RunLedger, undecided
 from botanu_core.ledger.sighting import Sighting
 from botanu_core.pricing.cost import UNPRICED, Cost
 from botanu_core.runtime import guard
+from botanu_core.runtime.calling import calling
 from botanu_core.runtime.publishing import publish, unpriced
 
 __all__ = [
-    "Billed", "also_seen", "book_ahead", "called_from", "closed", "end_call", "end_told", "open_call", "outside",
-    "reset", "settle", "told_on", "use_units",
+    "Billed", "book_ahead", "closed", "end_call", "end_told", "open_call", "outside", "reset", "settle", "told_on",
+    "use_units",
 ]  # fmt: skip
 
 _CACHE_HIT: Final = Cost(Decimal(0), "contract", "cache hit")
@@ -48,47 +47,6 @@ class Billed(Protocol):
 
     def ledger(self) -> RunLedger:
         """Its ledger."""
-
-
-Around = Callable[[], Call | None]
-
-_called_from: Final[ContextVar[Around | None]] = ContextVar("botanu_called_from", default=None)
-_beside: Final[ContextVar[Mapping[str, "weakref.ref[Call]"] | None]] = ContextVar("botanu_beside", default=None)
-
-
-def called_from(around: Around) -> None:
-    """Say that what is called from here on is inside a call whose span is current nowhere.
-
-    For callbacks, which have a beginning and an end and no block: nothing need be undone, for a call that has ended is
-    around nothing.
-
-    Args:
-        around: Asked for the call whenever another begins; held for as long as this context lives.
-    """
-    _called_from.set(around)
-    if (beside := _beside.get()) is not None:
-        _beside.set(None)
-        ours = around()
-        for each in beside.values():
-            if (other := each()) is not None and ours is not None and other is not ours:
-                publish(other.ledger.stand_back(other))
-
-
-def also_seen(call: Call, scope: str) -> None:
-    """Say that `call` is a span of somebody else's handler of callbacks.
-
-    Handlers are told of one call one after the other, and nothing that a span says tells that it is the same call:
-    where ours has just been told, or is the next to be, the other stands back.
-
-    Args:
-        call: The span's.
-        scope: The tracer that made it; of each the last span may be the one.
-    """
-    around = _called_from.get()
-    if around is not None and (ours := around()) is not None and ours.is_open:
-        publish(call.ledger.stand_back(call))
-    else:
-        _beside.set({**(_beside.get() or {}), scope: weakref.ref(call)})
 
 
 class _Outside:
@@ -141,7 +99,7 @@ def open_call(
     if span_id == parent_id:  # no span of its own: what makes none hands the one around it on
         span_id = 0
     around = open_spans.get(parent_id)
-    inner = hinted() if (hinted := _called_from.get()) is not None else None
+    inner = hinted() if (hinted := calling()) is not None else None
     # Where others make their spans current for good, the one that is may be of a chain around the hinted call.
     if inner is not None and (around is None or not around.is_open or not around.is_inside(inner)):
         around = inner

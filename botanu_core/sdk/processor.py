@@ -13,6 +13,7 @@ from botanu_core.ledger.foreign import KNOWN_SCOPES, looks_billable, sighting_of
 from botanu_core.ledger.open_spans import open_spans
 from botanu_core.ledger.scopes import HANDLER_SCOPES
 from botanu_core.runtime import billing, guard
+from botanu_core.runtime.calling import also_seen
 from botanu_core.runtime.current import current_run
 from botanu_core.runtime.publishing import publish
 from botanu_core.runtime.spans import attributes_of, kept_by
@@ -52,7 +53,7 @@ class LedgerProcessor(SpanProcessor):
                 run, step = current_run(parent_context), attributes_of(span).get(sc.STEP)
                 call = billing.open_call(run, span.get_span_context().span_id, parent_id, step, scope)
                 if scope in HANDLER_SCOPES:
-                    billing.also_seen(call, scope)
+                    also_seen(call, scope)
             elif (around := open_spans.get(parent_id)) is not None and (around := around.nearest_open()) is not None:
                 open_spans.put(span.get_span_context().span_id, around)
         except Exception as error:
