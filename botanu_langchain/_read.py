@@ -51,7 +51,7 @@ _METRICS: Final = {
 _IDS: Final = ("id", "response_id")
 _MODELS: Final = ("model_name", "model", "model_id")
 _REASONS: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason")
-_PARAMS: Final = ("temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty")
+_PARAMS: Final = frozenset({"temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty"})
 
 
 class Answer(NamedTuple):
@@ -134,7 +134,9 @@ def call_name(serialized: object, named: object, otherwise: str) -> str:
 
 def request_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """How the model was asked, in the names of `LLMTracker.set_request_params`."""
-    found = {name: value for name in _PARAMS if (value := params.get(name)) is not None}
+    found: dict[str, Any] = {}
+    if not _PARAMS.isdisjoint(params):
+        found = {name: value for name in _PARAMS if (value := params.get(name)) is not None}
     if stop := params.get("stop") or params.get("stop_sequences"):
         found["stop_sequences"] = stop
     return found
