@@ -1,4 +1,4 @@
-"""A Flask application; ``BENCH_KIND`` is ``bare``, ``span``, ``ours`` or ``otel``."""
+"""A Flask application; ``BENCH_KIND`` is ``bare``, ``span``, ``ours`` or ``otel``, and ``-calls`` traces its model."""
 
 import os
 from typing import Any
@@ -7,11 +7,11 @@ from flask import Flask
 from opentelemetry import trace
 
 from benchmarks import ours
-from benchmarks.apps import desk
+from benchmarks.apps import desk, model
 from benchmarks.providers import prepare
 from benchmarks.wsgi import spanned
 
-KIND = os.environ["BENCH_KIND"]
+KIND, _, MORE = os.environ["BENCH_KIND"].partition("-")
 app = Flask(__name__)
 
 
@@ -19,6 +19,12 @@ app = Flask(__name__)
 def ticket(number: int) -> dict[str, Any]:
     """A service's work: a query, and an answer in JSON."""
     return desk.ticket(number)
+
+
+@app.get("/tickets/<int:number>/answer")
+def answer(number: int) -> dict[str, Any]:
+    """An AI feature: a query, and a model that is asked about what it found, over HTTP."""
+    return {"ticket": number, "text": model.answer_in_thread(desk.ticket(number))}
 
 
 @app.get("/nothing")
@@ -35,6 +41,10 @@ elif KIND == "ours":
 
     ours.enable("everything")
     BotanuFlask(app)
+    if MORE == "calls":
+        from botanu_genai import OpenAIInstrumentor
+
+        OpenAIInstrumentor().instrument()
 elif KIND == "otel":
     from opentelemetry.instrumentation.flask import FlaskInstrumentor
 

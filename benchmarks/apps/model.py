@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from typing import Any
 
-__all__ = ["answer"]
+__all__ = ["answer", "answer_in_thread"]
 
 _ID = b"chatcmpl-%09d"
 _SAID = json.dumps(
@@ -31,19 +31,28 @@ _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %
 
 async def answer(ticket: dict[str, Any]) -> str:
     """What the model says of the last messages of a ticket."""
-    asked = "\n".join(f"{each['author']}: {each['text']}" for each in ticket["messages"][-10:])
-    said = await _client().chat.completions.create(
-        model="gpt-4o-mini",
-        messages=[{"role": "system", "content": "You answer customers."}, {"role": "user", "content": asked}],
-    )
+    said = await _client("AsyncOpenAI").chat.completions.create(**_asked(ticket))
     return str(said.choices[0].message.content)
 
 
+def answer_in_thread(ticket: dict[str, Any]) -> str:
+    """The same, while the thread waits."""
+    said = _client("OpenAI").chat.completions.create(**_asked(ticket))
+    return str(said.choices[0].message.content)
+
+
+def _asked(ticket: dict[str, Any]) -> dict[str, Any]:
+    asked = "\n".join(f"{each['author']}: {each['text']}" for each in ticket["messages"][-10:])
+    messages = [{"role": "system", "content": "You answer customers."}, {"role": "user", "content": asked}]
+    return {"model": "gpt-4o-mini", "messages": messages}
+
+
 @cache
-def _client() -> Any:
+def _client(kind: str) -> Any:
     import openai
 
-    return openai.AsyncOpenAI(api_key="k", base_url=f"http://127.0.0.1:{os.environ['BENCH_MODEL']}/v1", max_retries=0)
+    make = getattr(openai, kind)
+    return make(api_key="k", base_url=f"http://127.0.0.1:{os.environ['BENCH_MODEL']}/v1", max_retries=0)
 
 
 class _Provider(asyncio.Protocol):

@@ -47,6 +47,10 @@ class Server:
 _UVICORN = (
     "uvicorn", "--port", "{port}", "--no-access-log", "--log-level", "warning", "benchmarks.apps.fastapi_app:app",
 )  # fmt: skip
+_GUNICORN = (
+    "gunicorn", "--bind", "127.0.0.1:{port}", "-k", "gthread", "--threads", str(CONNECTIONS), "--log-level", "warning",
+    "benchmarks.apps.flask_app:app",
+)  # fmt: skip
 SERVERS = (
     Server(
         "FastAPI on uvicorn",
@@ -75,12 +79,23 @@ SERVERS = (
     ),
     Server(
         "Flask on gunicorn gthread",
-        ("gunicorn", "--bind", "127.0.0.1:{port}", "-k", "gthread", "--threads", str(CONNECTIONS), "--log-level",
-         "warning", "benchmarks.apps.flask_app:app"),
+        _GUNICORN,
         "/tickets/7",
         {"bare": "bare", "ours": "BotanuFlask", "span": HTTP_SPAN, "otel": "OTel Flask instrumentor"},
     ),
-)  # fmt: skip
+    Server(
+        "Flask on gunicorn gthread, asking a model",
+        _GUNICORN,
+        "/tickets/7/answer",
+        {
+            "bare": "bare",
+            "ours": "BotanuFlask",
+            "ours-calls": "BotanuFlask and OpenAIInstrumentor",
+            "otel": "OTel Flask instrumentor",
+        },
+        is_weighed=False,  # in the row before
+    ),
+)
 
 
 def table(bench: Bench) -> Table:
@@ -105,7 +120,7 @@ def table(bench: Bench) -> Table:
             f"Real servers, a process each, everything on, {CONNECTIONS} connections that are always busy: {TURNS} "
             f"turns of {TURN_S:g} s for each kind, by turns. Shares of requests are taken within a turn; p99 is that "
             "of all turns. The endpoint reads a hundred rows from a database in memory and answers with 14 kB of JSON; "
-            "*asking a model*, it sends ten of them to one over HTTP with OpenAI's asynchronous client, and answers "
+            "*asking a model*, it sends ten of them to one over HTTP with OpenAI's client, and answers "
             "what that says, at once. "
             "*An HTTP server span around* is the least that any tracing on OpenTelemetry's SDK takes. "
             f"*CPU* is the server's own, all its threads, for a request. Memory is the server's after {WARM_UP:,} "
