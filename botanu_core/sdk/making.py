@@ -34,7 +34,7 @@ from botanu_core.runtime.current import SPAN_KEY
 from botanu_core.runtime.spans import fitting_in
 from botanu_core.sdk.sampler import RunSampler
 
-__all__ = ["lighten", "make_record", "make_span"]
+__all__ = ["make_record", "make_span"]
 
 _UNSET: Final = Status(StatusCode.UNSET)
 _SAMPLED, _RANDOM = 1, 2
@@ -108,21 +108,28 @@ def _fill(span: Any, given: dict[str, Any], is_known: bool) -> None:
         span.set_attributes(given)
 
 
-def lighten(span: ReadableSpan) -> None:
-    """Let a span of ours that has ended keep plain tuples of its events and links.
+def _ending_lighter(kind: type[Any]) -> type[Any]:
+    """`kind`, an SDK's span, but what goes on of it when it has ended has plain tuples of its events and links.
 
     It waits among hundreds until it is sent, and all that hangs on it counts towards the next full garbage collection,
     which stops every request: a list of the SDK, mostly an empty one, is three objects.
     """
-    ended: Any = span
-    if type(ended) is ReadableSpan:
-        ended._events, ended._links = _lightened(ended._events), _lightened(ended._links)
+    new = object.__new__
 
+    def readable(span: Any) -> ReadableSpan:
+        ended: Any = new(ReadableSpan)
+        ended._name, ended._context, ended._kind, ended._parent = span._name, span._context, span._kind, span._parent
+        ended._instrumentation_info = span._instrumentation_info
+        ended._instrumentation_scope = span._instrumentation_scope
+        ended._start_time, ended._end_time = span._start_time, span._end_time
+        ended._attributes, ended._resource, ended._status = span._attributes, span._resource, span._status
+        # How many were dropped, only the SDK's own list can say.
+        events, links = span._events, span._links
+        ended._events = events if events.dropped else tuple(events._dq)
+        ended._links = links if links.dropped else tuple(links._dq)
+        return ended  # type: ignore[no-any-return]  # of the SDK's own class
 
-def _lightened(items: Any) -> Any:
-    held = getattr(items, "_dq", None)
-    # How many were dropped, only the SDK's own list can say.
-    return items if held is None or items.dropped else tuple(held)
+    return type(kind.__name__, (kind,), {"__module__": kind.__module__, "_readable_span": readable})
 
 
 @cache
@@ -132,7 +139,7 @@ def _blank() -> _Blank | None:
     try:
         tracer: Any = provider.get_tracer("botanu")
         theirs: Any = tracer.start_span("example")
-        kind, attributes, items = type(theirs), type(theirs._attributes), type(theirs._events)
+        kind, attributes, items = _ending_lighter(type(theirs)), type(theirs._attributes), type(theirs._events)
         new, Lock = object.__new__, threading.Lock
 
         def blank(
@@ -194,7 +201,14 @@ def _blank() -> _Blank | None:
                 (ours._links, theirs._links),
             )
         )  # fmt: skip
-        is_known = is_the_same and {type(each) for each in asked} == {bool} and (*there,) == in_order
+        # And what goes on of it: the same, but for the lists.
+        ended = vars(theirs._readable_span()) | {"_events": (), "_links": ()}
+        is_known = (
+            is_the_same
+            and {type(each) for each in asked} == {bool}
+            and (*there,) == in_order
+            and vars(kind._readable_span(theirs)) == ended
+        )
         theirs.end()  # the SDK may count those that are open
         when_ended()
     except (AttributeError, TypeError):

@@ -17,7 +17,6 @@ from botanu_core.runtime.calling import also_seen
 from botanu_core.runtime.current import current_run
 from botanu_core.runtime.publishing import publish
 from botanu_core.runtime.spans import attributes_of, kept_by
-from botanu_core.sdk.making import lighten
 from botanu_core.sdk.sampler import scope_of
 
 __all__ = ["LedgerProcessor"]
@@ -65,11 +64,9 @@ class LedgerProcessor(SpanProcessor):
         self._ended(span)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Read the span here where the provider does not say that one is ending; let ours go on lighter."""
+        """Read the span here where the provider does not say that one is ending."""
         if not self._hears_endings:
             self._ended(span)
-        if self.active and scope_of(span) == _OURS:
-            lighten(span)
 
     def _ended(self, span: Any) -> None:
         if not self.active or (not open_spans.held and scope_of(span) == _OURS):
