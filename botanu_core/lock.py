@@ -25,7 +25,7 @@ class BargingLock:
 
     def __enter__(self) -> None:
         acquire = self._inner.acquire
-        while not acquire(blocking=False):
+        while not acquire(False):
             time.sleep(0)
 
     def __exit__(self, *_: object) -> None:

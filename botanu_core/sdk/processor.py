@@ -61,7 +61,8 @@ class LedgerProcessor(SpanProcessor):
     def _on_ending(self, span: Any) -> None:
         # The SDK's own name for the moment in which a span can still be written on.
         self._hears_endings = True
-        self._ended(span)
+        if open_spans.held or scope_of(span) != _OURS:
+            self._ended(span)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Read the span here where the provider does not say that one is ending."""
@@ -69,7 +70,7 @@ class LedgerProcessor(SpanProcessor):
             self._ended(span)
 
     def _ended(self, span: Any) -> None:
-        if not self.active or (not open_spans.held and scope_of(span) == _OURS):
+        if not self.active:
             return
         try:
             span_context = span.get_span_context()

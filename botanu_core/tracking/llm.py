@@ -183,7 +183,7 @@ class LLMTracker(Tracker):
 
     def set_finish_reason(self, reason: str | Sequence[str]) -> Self:
         """Record why the answer stopped: ``stop``, ``length``, ``content_filter`` …; one, or one a choice."""
-        reasons = [reason] if isinstance(reason, str) else items_of(reason) or ()
+        reasons = (reason,) if isinstance(reason, str) else items_of(reason) or ()
         kept = tuple([text for item in reasons if (text := clean(item, "finish_reason")) is not None])
         if kept:
             self._late[sc.GEN_AI_FINISH_REASONS] = kept
