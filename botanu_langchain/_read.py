@@ -79,8 +79,8 @@ class Answer(NamedTuple):
             tracker.set_request_id(self.response_id)
         if self.model is not None:
             tracker.set_response_model(self.model)
-        if reasons := self.finish_reasons:
-            tracker.set_finish_reason(reasons if len(reasons) > 1 else reasons[0])
+        if self.finish_reasons:
+            tracker.set_finish_reason(self.finish_reasons)
         if self.raw.get("total_cost") == 0:  # LangChain's mark of an answer from its cache
             tracker.set_cache_hit()
 
@@ -134,9 +134,7 @@ def call_name(serialized: object, named: object, otherwise: str) -> str:
 
 def request_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """How the model was asked, in the names of `LLMTracker.set_request_params`."""
-    found: dict[str, Any] = {}
-    if not _PARAMS.isdisjoint(params):
-        found = {name: value for name in _PARAMS if (value := params.get(name)) is not None}
+    found = {name: value for name in params.keys() & _PARAMS if (value := params[name]) is not None}
     if stop := params.get("stop") or params.get("stop_sequences"):
         found["stop_sequences"] = stop
     return found

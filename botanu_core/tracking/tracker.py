@@ -256,7 +256,9 @@ class Tracker:
 
 def items_of(values: object) -> list[Any] | None:
     """The first 128 items of a list or its like; `None` where it is none or cannot be read."""
-    if type(values) is not list and (not isinstance(values, Sequence) or isinstance(values, _TEXTS)):
+    if type(values) is list:
+        return values[:_MAX_ITEMS]
+    if not isinstance(values, Sequence) or isinstance(values, _TEXTS):
         return None
     try:
         return list(islice(values, _MAX_ITEMS))
